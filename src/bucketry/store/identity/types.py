@@ -1,0 +1,79 @@
+"""The words of the identity store: accounts, users, access keys, policies, buckets and their settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bucketry.store.policy.language import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An owner of buckets and users. `canonical_id` is 64 hex digits, as ACLs and listings name owners."""
+
+    account_id: str  # 12 digits
+    canonical_id: str
+    display_name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """An IAM user of an account."""
+
+    account_id: str
+    name: str
+    path: str  # "/" or "/…/"
+    user_id: str  # AIDA…-like, 21 characters
+    created_ms: int
+    tags: Mapping[str, str]
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{self.account_id}:user{self.path}{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who a valid access key speaks for, all that authorising needs of it: one value a key, kept until it changes."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    account: Account
+    user: User | None  # None: the account's root
+    policies: Sequence[Policy | None]  # inline and attached; None: one that cannot be read, which denies all
+    is_active: bool
+
+    @property
+    def arn(self) -> str:
+        return self.user.arn if self.user else f"arn:aws:iam::{self.account.account_id}:root"
+
+
+@dataclass(frozen=True, slots=True)
+class PublicAccessBlock:
+    block_public_acls: bool = True
+    ignore_public_acls: bool = True
+    block_public_policy: bool = True
+    restrict_public_buckets: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BucketRecord:
+    """A bucket and its settings. Documents are kept as given, parsed once per change by who uses them."""
+
+    name: str
+    bucket_id: str  # names its folder; never used again
+    owner: Account
+    region: str
+    created_ms: int
+    object_ownership: str  # ObjectWriter, BucketOwnerPreferred, BucketOwnerEnforced
+    revision: int  # grows with each change of settings: a key for caches
+    policy_text: str | None  # the JSON as it was set
+    policy: Policy | None  # parsed; where policy_text can't be parsed, is_policy_broken
+    is_policy_broken: bool
+    public_access_block: PublicAccessBlock | None
+    cors: str | None  # XML documents as this store writes them
+    website: str | None
+    tags: Mapping[str, str] | None
+    settings: Mapping[str, str]  # what later settings need: name → document
