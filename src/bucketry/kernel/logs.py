@@ -1,0 +1,70 @@
+"""Logs: one JSON or console line an event on stderr, with every secret that could slip in taken out.
+
+Fields named like secrets are masked by name, and texts are searched for the shapes in which secrets travel: signatures,
+bearer and basic credentials, and the `uri` of a binding. Nobody logs credentials; this is the net below.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+_MASK = "[redacted]"
+_SECRET_NAME = re.compile(r"secret|password|token|authorization|credential|signature|private|cookie", re.IGNORECASE)
+_SECRET_SHAPES = (
+    re.compile(
+        r"(?i)(x-amz-signature|x-amz-security-token|signature|secret_access_key|password|token)(=|%3D)[^&\s\"',]+"
+    ),
+    re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"),
+    re.compile(r"(?i)\b([a-z0-9+]+://[^\s:/@]+):[^\s@/]+@"),
+)
+
+
+def redact(text: str) -> str:
+    """`text` without what looks like a credential."""
+    text = _SECRET_SHAPES[0].sub(rf"\1\2{_MASK}", text)
+    text = _SECRET_SHAPES[1].sub(rf"\1 {_MASK}", text)
+    return _SECRET_SHAPES[2].sub(rf"\1:{_MASK}@", text)
+
+
+def _redact_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for name, value in event.items():
+        if name not in ("event", "level", "timestamp") and _SECRET_NAME.search(name):
+            event[name] = _MASK
+        elif isinstance(value, str):
+            event[name] = redact(value)
+    return event
+
+
+def configure(level: str = "info", as_json: bool | None = None) -> None:
+    """Send logs of this process, the libraries' among them, to stderr. `as_json` None: JSON unless on a terminal."""
+    if as_json is None:
+        as_json = not sys.stderr.isatty()
+    number = logging.getLevelNamesMapping()[level.upper()]
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _redact_event,
+    ]
+    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
+    logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+
+
+def get(name: str) -> Any:
+    """A logger whose lines carry `component=name`. Loggers hold no secrets and are made once a module."""
+    return structlog.get_logger(component=name)
