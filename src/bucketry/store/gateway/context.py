@@ -1,0 +1,52 @@
+"""What a handler is given: the request, who asks, what it names, and the parts of the store that it may use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bucketry.kernel.clock import ClockMs
+from bucketry.store.disk.store import Disk
+from bucketry.store.gateway.http import Request
+from bucketry.store.identity.store import Identity
+from bucketry.store.identity.types import BucketRecord, Caller
+from bucketry.store.s3.operations import Operation
+from bucketry.store.s3.sigv4 import Claim
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """What an operator sets of the store. Addresses are `host[:port]` names that requests may carry in Host."""
+
+    region: str = "us-east-1"
+    s3_domains: tuple[str, ...] = ("localhost",)  # base names for BUCKET.DOMAIN addressing
+    website_domains: tuple[str, ...] = ("localhost",)  # BUCKET.s3-website-REGION.DOMAIN
+    default_object_ownership: str = "BucketOwnerEnforced"
+    max_buckets_per_account: int = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of one running store process."""
+
+    disk: Disk
+    identity: Identity
+    settings: StoreSettings
+    clock_ms: ClockMs
+
+
+@dataclass(slots=True)
+class Context:
+    """One request on its way through the gateway. `bucket` is there wherever the operation needs an existing one."""
+
+    services: Services
+    request: Request
+    operation: Operation
+    bucket_name: str = ""
+    key: str = ""
+    caller: Caller | None = None  # None: anonymous
+    claim: Claim | None = None  # how it was signed; None: not signed
+    signing_key: bytes = b""
+    bucket: BucketRecord | None = None
+    now_ms: int = 0
+    condition_values: Mapping[str, str | list[str]] = field(default_factory=dict)  # lower-case policy keys → values
