@@ -13,6 +13,8 @@ from collections.abc import Sequence
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 KEY_SIZE_BYTES = 32
 _VERSION = b"\x01"
@@ -58,3 +60,10 @@ class Envelope:
 def new_key() -> bytes:
     """A fresh master key."""
     return os.urandom(KEY_SIZE_BYTES)
+
+
+def derive_key(master: bytes, purpose: str) -> bytes:
+    """A key for one purpose, so that no two parts ever share one. Source: RFC 5869 (HKDF-SHA-256)."""
+    return HKDF(algorithm=SHA256(), length=KEY_SIZE_BYTES, salt=None, info=f"bucketry {purpose}".encode()).derive(
+        master
+    )

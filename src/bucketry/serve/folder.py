@@ -1,0 +1,162 @@
+"""The data folder: its lock, its master key and `admin.json`. Everything in it is readable by its owner alone.
+
+DATA/lock           held (flock) by a running server and its workers
+DATA/master.key     32 random bytes as hex; the keys of both halves are derived from it
+DATA/admin.json     how to reach this server and as whom; written anew at each start
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from bucketry.kernel import envelope, ids
+from bucketry.serve.errors import FolderInUse, ServeError
+
+LOCK_WAIT_SECONDS = 10.0  # a killed server's workers need a moment to notice and go
+
+
+class Admin(msgspec.Struct, frozen=True):
+    """`admin.json`, SERVICE section 7."""
+
+    api_url: str = ""
+    token: str = ""
+    broker_username: str = ""
+    broker_password: str = ""
+    s3_endpoint: str = ""
+    website_endpoint: str = ""
+    access_key_id: str = ""
+    secret_access_key: str = ""
+    region: str = ""
+
+    def __repr__(self) -> str:
+        return f"Admin(api_url={self.api_url!r}, s3_endpoint={self.s3_endpoint!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class DataFolder:
+    """Paths in one data folder."""
+
+    root: Path
+
+    @property
+    def admin_file(self) -> Path:
+        return self.root / "admin.json"
+
+    @property
+    def master_key_file(self) -> Path:
+        return self.root / "master.key"
+
+    @property
+    def identity_file(self) -> Path:
+        return self.root / "identity.sqlite"
+
+    @property
+    def marketplace_file(self) -> Path:
+        return self.root / "marketplace.sqlite"
+
+    def make(self) -> None:
+        """Create the folder where it is missing. An existing one keeps its mode."""
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as problem:
+            raise ServeError(
+                f"The data folder {self.root} can't be made: {problem.strerror}. Choose another with --data."
+            ) from None
+        if not os.access(self.root, os.W_OK | os.X_OK):
+            raise ServeError(f"The data folder {self.root} can't be written to. Mend its owner or mode.")
+
+    def lock(self) -> int:
+        """Take the folder for this server; the descriptor is inherited by its workers and must stay open."""
+        descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        deadline = time.monotonic() + LOCK_WAIT_SECONDS
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as problem:
+                if problem.errno not in (errno.EAGAIN, errno.EACCES):
+                    raise
+            else:
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, f"{os.getpid()}\n".encode())
+                return descriptor
+            if self._holder_lives() or time.monotonic() > deadline:
+                raise FolderInUse(
+                    f"Another bucketry serves the data folder {self.root}. Stop it, or give --data another."
+                )
+            time.sleep(0.05)
+
+    def _holder_lives(self) -> bool:
+        """Whether the server that wrote its number into the lock still runs (its workers may outlive it shortly)."""
+        try:
+            number = int((self.root / "lock").read_text() or "0")
+            os.kill(number, 0)
+        except (ValueError, ProcessLookupError):
+            return False
+        except PermissionError:
+            return True
+        return number > 0
+
+    def master_key(self, may_create: bool) -> bytes:
+        """The master key; made at the first start. Missing beside existing data, it is an error, never made anew."""
+        try:
+            text = self.master_key_file.read_text(encoding="ascii").strip()
+        except FileNotFoundError:
+            if not may_create or self.identity_file.exists():
+                raise ServeError(
+                    f"{self.master_key_file} is missing, and the secrets in {self.root} can't be read without it. "
+                    "Put it back from a backup."
+                ) from None
+            key = envelope.new_key()
+            write_private(self.master_key_file, key.hex().encode() + b"\n")
+            return key
+        try:
+            key = bytes.fromhex(text)
+        except ValueError:
+            key = b""
+        if len(key) != envelope.KEY_SIZE_BYTES:
+            raise ServeError(
+                f"{self.master_key_file} is damaged: it must hold 64 hex digits. Put it back from a backup."
+            )
+        return key
+
+    def read_admin(self) -> Admin:
+        """admin.json, or an empty one where there is none. A damaged one is an error: it may hold the only token."""
+        try:
+            return msgspec.json.decode(self.admin_file.read_bytes(), type=Admin)
+        except FileNotFoundError:
+            return Admin()
+        except msgspec.DecodeError:
+            raise ServeError(
+                f"{self.admin_file} is damaged. Put it back from a backup, or remove it: the next start makes new "
+                "administrator credentials."
+            ) from None
+
+    def write_admin(self, admin: Admin) -> None:
+        write_private(self.admin_file, msgspec.json.format(msgspec.json.encode(admin), indent=2) + b"\n")
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, for its owner alone, safe against a power cut."""
+    temporary = path.with_name(f".{path.name}.{ids.hex_id(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    parent = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(parent)
+    finally:
+        os.close(parent)

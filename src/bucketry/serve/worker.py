@@ -1,0 +1,47 @@
+"""What every worker does around its work: the loop, the signal to stop, the parent's death, the word that it serves."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+
+import uvloop
+
+# Switching threads every 5 ms (Python's default) lets a busy loop delay each commit's thread by as much.
+SWITCH_INTERVAL_SECONDS = 0.0005
+
+
+class Life:
+    """A worker's life as its work sees it: say `ready()`, then wait for `stop`."""
+
+    def __init__(self, ready_pipe: int) -> None:
+        self.stop = asyncio.Event()
+        self._ready_pipe = ready_pipe
+
+    def ready(self) -> None:
+        """Tell the parent that this worker serves."""
+        os.write(self._ready_pipe, b"r")
+        os.close(self._ready_pipe)
+
+
+def run(work: Callable[[Life], Awaitable[None]], life_pipe: int, ready_pipe: int) -> None:
+    """Run `work` on uvloop until SIGTERM, SIGINT or the parent's death sets `life.stop`, and it returns."""
+    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+
+    async def main() -> None:
+        life = Life(ready_pipe)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, life.stop.set)
+
+        def parent_is_gone() -> None:
+            loop.remove_reader(life_pipe)
+            life.stop.set()
+
+        loop.add_reader(life_pipe, parent_is_gone)  # nobody writes: readable means closed
+        await work(life)
+
+    uvloop.run(main())
