@@ -64,6 +64,5 @@ def new_key() -> bytes:
 
 def derive_key(master: bytes, purpose: str) -> bytes:
     """A key for one purpose, so that no two parts ever share one. Source: RFC 5869 (HKDF-SHA-256)."""
-    return HKDF(algorithm=SHA256(), length=KEY_SIZE_BYTES, salt=None, info=f"bucketry {purpose}".encode()).derive(
-        master
-    )
+    info = f"bucketry {purpose}".encode()
+    return HKDF(algorithm=SHA256(), length=KEY_SIZE_BYTES, salt=None, info=info).derive(master)

@@ -40,9 +40,7 @@ def bind(address: str, name: str) -> socket.socket:
         listener.close()
         if problem.errno == errno.EADDRINUSE:
             flag = f"--{name.replace('_', '-')}"
-            raise ServeError(
-                f"The address {address} is in use by another program. Choose another with {flag}."
-            ) from None
+            raise ServeError(f"The address {address} is in use. Choose another with {flag}.") from None
         raise ServeError(f"[server] {name} = {address} can't be listened at: {problem.strerror}.") from None
     listener.setblocking(False)
     return listener

@@ -7,6 +7,7 @@ end only the parent holds.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -97,8 +98,8 @@ class Supervisor:
             for worker in self._workers.values():
                 os.close(worker.ready_pipe)
             signal.set_wakeup_fd(-1)
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
-                signal.signal(number, signal.SIG_DFL)
+            for inherited in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+                signal.signal(inherited, signal.SIG_DFL)
             role.body(self._life[0], ready_write)
             code = 0
         except KeyboardInterrupt:
@@ -123,10 +124,8 @@ class Supervisor:
         return not self._stopping
 
     def _drain_wake(self) -> None:
-        try:
+        with contextlib.suppress(BlockingIOError):
             os.read(self._wake[0], 512)
-        except BlockingIOError:
-            pass
 
     def _sleep(self, seconds: float | None) -> None:
         select.select([self._wake[0]], [], [], seconds)
