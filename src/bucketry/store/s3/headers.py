@@ -2,7 +2,7 @@
 
 RFC 9110, section 5.2 and 5.3: names compare without case; fields of one name combine in order with commas. Values are
 text decoded from UTF-8 with surrogateescape, so that `value.encode("utf-8", "surrogateescape")` gives back the bytes
-that were sent and signed.
+that were sent and signed. White space around a value is no part of it.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class Headers:
         repeated: dict[str, list[str]] | None = None
         for name, value in pairs:
             name = name.lower()
+            value = value.strip(" \t")
             if name not in values:
                 values[name] = value
                 continue
