@@ -1,7 +1,8 @@
 """Tags of objects and buckets: the Tagging document and the x-amz-tagging header, read, checked and written.
 
-Amazon S3 User Guide, "Categorizing your objects using tags" (10 tags, keys to 128 and values to 256 characters, letters, digits,
-spaces and `+ - = . _ : / @`); API Reference, PutObjectTagging, PutBucketTagging (50 tags). `aws:` is kept for the service.
+Amazon S3 User Guide, "Categorizing your objects using tags" (10 tags, keys to 128 and values to 256 characters:
+letters, digits, spaces and `+ - = . _ : / @`); API Reference, PutObjectTagging, PutBucketTagging (50 tags). `aws:` is kept for
+the service.
 """
 
 from __future__ import annotations
@@ -78,12 +79,12 @@ def _parse_document(body: bytes, limit: int, kind: str) -> dict[str, str]:
     root = xml.parse(body, "Tagging", max_bytes=MAX_TAGGING_BYTES)
     tag_set = root.find("TagSet")
     if tag_set is None or len(root.children) != 1:
-        raise MalformedXML()
+        raise MalformedXML
     pairs: list[tuple[str, str]] = []
     for tag in tag_set:
         key, value = tag.text_of("Key"), tag.text_of("Value")
         if tag.name != "Tag" or key is None or value is None or len(tag.children) != 2:
-            raise MalformedXML()
+            raise MalformedXML
         pairs.append((key, value))
     _check(pairs, limit, kind)
     return dict(pairs)
