@@ -7,23 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from bucketry.store.disk.writing import Written
 
 NULL_VERSION = "null"
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A run of an object's bytes that was stored at once: a whole object, or a part of a multipart upload."""
-
-    place: int  # > 0: extent id; < 0: inline row id (negated); 0: no bytes
-    size: int
-    part_number: int = 0  # 0: not a multipart object
-    etag: str = ""  # hex MD5 of the part, "" where it is not a part
-    checksums: Mapping[str, str] = field(default_factory=dict)  # algorithm → base64
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +29,9 @@ class Version:
     checksum_type: str  # "FULL_OBJECT", "COMPOSITE" or ""
     tags: Mapping[str, str]
     is_delete_marker: bool
-    pieces: Sequence[Piece]
     part_count: int  # 0: not made by a multipart upload
+    upload_id: str = ""  # of the upload that made it, so that a repeated completion can be answered alike
+    place: int = 0  # where the bytes are: > 0 an extent, < 0 an inline row, 0 none, or a list of pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +86,18 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
+class UploadPage:
+    """A page of unfinished uploads by key, then upload id. To go on: `next_key` and `next_upload_id` as markers."""
+
+    entries: Sequence[Upload]
+    common_prefixes: Sequence[str]
+    next_key: str | None  # None: there is no more
+    next_upload_id: str  # "" after a common prefix
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
-    """A part that was uploaded."""
+    """A part of an unfinished upload, or of an object that an upload made."""
 
     part_number: int
     size: int
@@ -119,22 +115,22 @@ class Totals:
     versions: int  # all versions and delete markers
     uploads: int
     upload_bytes: int
-    byte_seconds: int
+    byte_seconds: int  # of `bytes` and `upload_bytes`, up to the moment of asking
 
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check of a bucket found wrong."""
+
+    bucket: str  # NAME.ID, as its folder is called
+    kind: str  # index, reference, refcount, totals, freed, segment, data
+    subject: str  # the key, row or file concerned
+    message: str
+
+
+# The bytes of an object as they are handed over; never changed afterwards.
+Data = bytes | bytearray | memoryview
 
 # Called inside the transaction with the current version of the key (None: there is none); raises to refuse the write.
-Guard = Callable[["Version | None"], None]
-
-__all__ = [
-    "NULL_VERSION",
-    "Guard",
-    "Listed",
-    "NewObject",
-    "Page",
-    "Part",
-    "Piece",
-    "Totals",
-    "Upload",
-    "Version",
-    "Written",
-]
+# It runs in a thread that holds the bucket's lock: quick, and without side effects, since it may run twice.
+Guard = Callable[[Version | None], None]
