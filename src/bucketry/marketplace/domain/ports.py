@@ -1,0 +1,276 @@
+"""What the domain asks of the world: a place for records, engines that hold buckets.
+
+Implementations live in marketplace/records and marketplace/engines and are joined by serve/. The values that cross are
+the domain's own. Records decide races by the database's constraints, so that several processes can share them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from typing import Any, Protocol
+
+from bucketry.marketplace.domain.values import App, Binding, Instance, Org, Quota, Space
+
+# ---- engines ---------------------------------------------------------------------------------------------------------
+
+
+class Permissions(StrEnum):
+    """What a binding may do with the objects of its buckets."""
+
+    READ_WRITE = "read-write"
+    READ_ONLY = "read-only"
+    WRITE_ONLY = "write-only"
+
+
+@dataclass(frozen=True, slots=True)
+class BucketSettings:
+    """How a bucket is to be.
+
+    `cors` and `website` are the documents of PutBucketCors and PutBucketWebsite in AWS's JSON form; None: none set.
+    `object_ownership` None: the engine's default. The default value of this class is a bucket as it is just made.
+    """
+
+    is_public: bool = False
+    object_ownership: str | None = None
+    cors: Mapping[str, Any] | None = None
+    website: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a bucket holds. `uploads` counts unfinished multipart uploads, up to a thousand."""
+
+    objects: int
+    size_bytes: int
+    uploads: int
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.objects or self.uploads)
+
+
+@dataclass(frozen=True, slots=True)
+class Emptied:
+    """How much has been removed so far."""
+
+    objects: int
+    size_bytes: int
+    uploads: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKey:
+    """A fresh pair. The secret is shown nowhere by accident."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BucketAddress:
+    """Where a bucket is reached. `endpoint` is host[:port]; `fips_endpoint` equals it where there is no other."""
+
+    bucket: str
+    region: str
+    endpoint: str
+    endpoint_url: str
+    fips_endpoint: str
+    website_endpoint: str
+    insecure_skip_verify: bool = False
+
+
+class BucketNotEmpty(Exception):
+    """`Engine.delete_bucket` found something in the bucket and removed nothing."""
+
+
+class Engine(Protocol):
+    """Where buckets live. Every method is idempotent: create if missing, delete if there, and safe to repeat after a
+    crash at any line. All may raise errors.EngineUnavailable and errors.EngineRefused."""
+
+    name: str
+
+    def bucket_name(self, instance_guid: str) -> str:
+        """The bucket of an instance: a valid S3 name, another one for each instance id. Asks nobody."""
+        ...
+
+    def address(self, bucket: str) -> BucketAddress:
+        """Where the bucket is reached. Asks nobody."""
+        ...
+
+    async def create_bucket(self, bucket: str, settings: BucketSettings) -> None:
+        """Make the bucket, private, with the object ownership of `settings`; nothing if it is there and ours."""
+        ...
+
+    async def configure(self, bucket: str, settings: BucketSettings, since: BucketSettings | None) -> None:
+        """Bring the bucket to `settings`. `since`: how it is known to be, so that only differences are asked for;
+        None: not known."""
+        ...
+
+    async def delete_bucket(self, bucket: str) -> None:
+        """Remove an empty bucket. Raises BucketNotEmpty, also for unfinished uploads."""
+        ...
+
+    def empty_bucket(self, bucket: str) -> AsyncIterator[Emptied]:
+        """Remove all objects, versions and unfinished uploads, telling the sums after each page."""
+        ...
+
+    async def usage(self, bucket: str) -> Usage:
+        """What the bucket holds; zeros for one that isn't there."""
+        ...
+
+    async def grant(
+        self, binding_guid: str, buckets: Sequence[str], permissions: Permissions, labels: Mapping[str, str]
+    ) -> AccessKey:
+        """Make the binding's own identity and key for `buckets`; a key of an earlier try is replaced."""
+        ...
+
+    async def restrict(self, binding_guid: str, buckets: Sequence[str], permissions: Permissions) -> None:
+        """Change what an existing identity may reach; nothing if there is none."""
+        ...
+
+    async def revoke(self, binding_guid: str) -> None:
+        """Remove the binding's keys, rights and identity, in this order."""
+        ...
+
+
+# ---- records ---------------------------------------------------------------------------------------------------------
+
+
+class Duplicate(Exception):
+    """A record with this `what` ("guid", "name", "app") is there already; nothing was written."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"duplicate {what}")
+        self.what = what
+
+
+class StillReferenced(Exception):
+    """The record has others under it (or the one above it is gone); nothing was written."""
+
+
+class HoldLost(Exception):
+    """The hold on an instance ran out and another took it; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The right to work on one instance, across processes, until `until_ms` unless renewed."""
+
+    holder: str
+    until_ms: int
+
+
+class Held(Enum):
+    """Why there is no hold."""
+
+    ELSEWHERE = "elsewhere"  # another one has it
+    MISSING = "missing"  # there is no such instance
+
+
+class PlaceRecords(Protocol):
+    """Quotas, orgs, spaces, apps. insert raises Duplicate("name"), delete raises StillReferenced."""
+
+    async def insert_quota(self, quota: Quota) -> None: ...
+    async def save_quota(self, quota: Quota) -> None: ...
+    async def delete_quota(self, guid: str) -> None: ...
+    async def list_quotas(self) -> list[Quota]: ...
+
+    async def insert_org(self, org: Org) -> None: ...
+    async def save_org(self, org: Org) -> None: ...
+    async def delete_org(self, guid: str) -> None: ...
+    async def get_org(self, guid: str) -> Org | None: ...
+    async def find_org(self, name: str) -> Org | None: ...
+    async def list_orgs(self) -> list[Org]: ...
+
+    async def insert_space(self, space: Space) -> None: ...
+    async def save_space(self, space: Space) -> None: ...
+    async def delete_space(self, guid: str) -> None: ...
+    async def get_space(self, guid: str) -> Space | None: ...
+    async def find_space(self, org_guid: str, name: str) -> Space | None: ...
+    async def list_spaces(self, org_guid: str) -> list[Space]: ...
+
+    async def insert_app(self, app: App) -> None: ...
+    async def delete_app(self, guid: str) -> None: ...
+    async def get_app(self, guid: str) -> App | None: ...
+    async def find_app(self, space_guid: str, name: str) -> App | None: ...
+    async def list_apps(self, space_guid: str) -> list[App]: ...
+
+
+class InstanceRecords(Protocol):
+    """Instances, and the holds on them."""
+
+    async def insert_instance(self, instance: Instance, hold: Hold) -> None:
+        """Write a new instance, held. Raises Duplicate("guid"|"name"), StillReferenced if its local space is gone."""
+        ...
+
+    async def hold_instance(self, guid: str, hold: Hold, now_ms: int) -> Instance | Held:
+        """Take the hold if it is free or ran out before `now_ms`, and read the instance as it is then."""
+        ...
+
+    async def renew_hold(self, guid: str, hold: Hold) -> bool:
+        """Move the end of a hold that is still ours; False if it is not."""
+        ...
+
+    async def release_instance(self, guid: str, holder: str) -> None:
+        """Give the hold back; nothing if it isn't ours any more."""
+        ...
+
+    async def save_instance(self, instance: Instance, holder: str, release: bool) -> None:
+        """Write the instance. Raises HoldLost, Duplicate("name")."""
+        ...
+
+    async def delete_instance(self, guid: str, holder: str) -> None:
+        """Remove the instance, and its mentions in other bindings. Raises HoldLost, StillReferenced (own bindings)."""
+        ...
+
+    async def get_instance(self, guid: str) -> Instance | None: ...
+
+    async def find_instances(self, space_guid: str, name: str) -> list[Instance]:
+        """Those of this name; more than one only on foreign platforms (at most two are told)."""
+        ...
+
+    async def list_instances(self, space_guid: str, after_name: str, limit: int) -> list[Instance]:
+        """By name; a page begins after `after_name` ("" for the first)."""
+        ...
+
+    async def unfinished_instances(self, now_ms: int, limit: int) -> list[str]:
+        """Guids of instances whose hold is free or ran out, and which are unfinished or have an unfinished binding."""
+        ...
+
+
+class BindingRecords(Protocol):
+    """Bindings and keys. Writing needs the hold of their instance: each may raise HoldLost."""
+
+    async def insert_binding(self, binding: Binding, holder: str) -> None:
+        """Raises Duplicate("guid"|"name"|"app"), StillReferenced (its app or an additional instance is gone)."""
+        ...
+
+    async def save_binding(self, binding: Binding, holder: str, release: bool) -> None: ...
+
+    async def delete_binding(self, binding: Binding, holder: str, release: bool) -> None: ...
+
+    async def get_binding(self, guid: str) -> Binding | None: ...
+
+    async def find_key(self, instance_guid: str, name: str) -> Binding | None: ...
+
+    async def find_keys(self, space_guid: str, name: str) -> list[Binding]:
+        """Service keys of this name in a space, over all its instances (at most two are told)."""
+        ...
+
+    async def list_bindings(self, instance_guid: str) -> list[Binding]:
+        """All of an instance, finished or not, the oldest first."""
+        ...
+
+    async def list_app_bindings(self, app_guid: str) -> list[Binding]: ...
+
+    async def list_bindings_beside(self, instance_guid: str) -> list[Binding]:
+        """Bindings of other instances that name this one among their additional instances."""
+        ...
+
+
+class Records(PlaceRecords, InstanceRecords, BindingRecords, Protocol):
+    """The whole of the marketplace's state."""
+
+    async def close(self) -> None: ...
