@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import xml
+from . import errors, xml
 from .errors import (
     IllegalLocationConstraintException,
     InvalidArgument,
     InvalidLocationConstraint,
     InvalidRequest,
     MalformedXML,
-    NotImplemented,
 )
 
 FIRST_REGION = "us-east-1"  # the one whose buckets have no location constraint
@@ -34,16 +33,16 @@ class AccessBlock:
 
 
 def check_location(body: bytes, region: str) -> None:
-    """Whether a CreateBucket document (or none) asks for a bucket here. AWS's rules: in us-east-1 nothing is said, elsewhere
-    the region must be named. Raises MalformedXML, InvalidLocationConstraint, IllegalLocationConstraintException or
-    NotImplemented (directory buckets, tags).
+    """Whether a CreateBucket document (or none) asks for a bucket here. AWS's rules: in us-east-1 nothing is said,
+    elsewhere the region must be named. Raises MalformedXML, InvalidLocationConstraint,
+    IllegalLocationConstraintException, or NotImplemented for directory buckets and tags.
     """
     constraint = ""
     if body.strip():
         root = xml.parse(body, "CreateBucketConfiguration", max_bytes=_MAX_DOCUMENT_BYTES)
         for child in root:
             if child.name in ("Location", "Bucket", "Tags"):
-                raise NotImplemented(fields={"Header": child.name})
+                raise errors.NotImplemented(fields={"Header": child.name})
             if child.name != "LocationConstraint" or constraint:
                 raise MalformedXML
             constraint = child.text.strip()
@@ -62,7 +61,8 @@ def _is_region_like(name: str) -> bool:
 
 def _illegal(constraint: str) -> IllegalLocationConstraintException:
     return IllegalLocationConstraintException(
-        f"The {constraint} location constraint is incompatible for the region specific endpoint this request was sent to."
+        f"The {constraint} location constraint is incompatible for the region specific endpoint this request was sent "
+        "to."
     )
 
 
@@ -106,7 +106,7 @@ _SWITCHES = {
 
 
 def parse_access_block(body: bytes) -> AccessBlock:
-    """The switches of a PublicAccessBlockConfiguration; those not named are off. Raises MalformedXML, InvalidRequest."""
+    """The switches of a PublicAccessBlockConfiguration; those not named are off. MalformedXML or InvalidRequest."""
     root = xml.parse(body, "PublicAccessBlockConfiguration", max_bytes=_MAX_DOCUMENT_BYTES)
     values: dict[str, bool] = {}
     for child in root:

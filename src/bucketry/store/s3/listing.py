@@ -6,6 +6,7 @@ store, so rows are joined from f-strings and names are escaped only where they n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
@@ -13,6 +14,8 @@ from .dates import iso8601
 from .list_query import ListQuery
 from .names import encode_listed
 from .xml import document, element, escape
+
+_PLAIN = re.compile(r"[A-Za-z0-9/_.*-]*", re.ASCII)
 
 
 class Row(Protocol):
@@ -47,11 +50,12 @@ class BucketRow(Protocol):
 
 def name_writer(is_url_encoded: bool) -> Callable[[str], str]:
     """How a listing writes keys, prefixes and markers: percent-encoded where asked, else as XML text."""
-    return _encode_and_escape if is_url_encoded else escape
+    return _encode if is_url_encoded else escape
 
 
-def _encode_and_escape(name: str) -> str:
-    return encode_listed(name)  # what it leaves is letters, digits and `%+-_.*/`: nothing to escape
+def _encode(name: str) -> str:
+    # What encoding leaves is letters, digits and `%+-_.*/`: nothing to escape. Most names are all that already.
+    return name if _PLAIN.fullmatch(name) else encode_listed(name)
 
 
 def owner_element(canonical_id: str, display_name: str, name: str = "Owner") -> str:
