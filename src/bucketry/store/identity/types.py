@@ -17,6 +17,11 @@ class Account:
     display_name: str
     email: str
 
+    @property
+    def arn(self) -> str:
+        """The ARN of the account's root."""
+        return f"arn:aws:iam::{self.account_id}:root"
+
 
 @dataclass(frozen=True, slots=True)
 class User:
@@ -35,6 +40,56 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessKey:
+    """An access key without its secret."""
+
+    access_key_id: str
+    account_id: str
+    user_name: str | None  # None: the account's root
+    is_active: bool
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """When, for which service and region a key was last used."""
+
+    used_ms: int
+    service: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedPolicy:
+    """A policy with a name of its own, that users of the account can have attached."""
+
+    account_id: str
+    name: str
+    path: str
+    policy_id: str  # ANPA…-like, 21 characters
+    description: str
+    created_ms: int
+    updated_ms: int
+    default_version: str  # "v1"
+    attachment_count: int
+    tags: Mapping[str, str]
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{self.account_id}:policy{self.path}{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyVersion:
+    """One text of a managed policy."""
+
+    version_id: str  # "v1"
+    document: str
+    is_default: bool
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who a valid access key speaks for, all that authorising needs of it: one value a key, kept until it changes."""
 
@@ -47,7 +102,7 @@ class Caller:
 
     @property
     def arn(self) -> str:
-        return self.user.arn if self.user else f"arn:aws:iam::{self.account.account_id}:root"
+        return self.user.arn if self.user else self.account.arn
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +111,21 @@ class PublicAccessBlock:
     ignore_public_acls: bool = True
     block_public_policy: bool = True
     restrict_public_buckets: bool = True
+
+
+# What a bucket's settings are set to: documents as text, tags, a block.
+Setting = str | Mapping[str, str] | PublicAccessBlock
+
+
+@dataclass(frozen=True, slots=True)
+class BucketEntry:
+    """A bucket as lists name it, without its settings."""
+
+    name: str
+    bucket_id: str
+    account_id: str
+    region: str
+    created_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +137,7 @@ class BucketRecord:
     owner: Account
     region: str
     created_ms: int
-    object_ownership: str  # ObjectWriter, BucketOwnerPreferred, BucketOwnerEnforced
+    object_ownership: str  # ObjectWriter, BucketOwnerPreferred, BucketOwnerEnforced; "": removed, acts as ObjectWriter
     revision: int  # grows with each change of settings: a key for caches
     policy_text: str | None  # the JSON as it was set
     policy: Policy | None  # parsed; where policy_text can't be parsed, is_policy_broken
