@@ -30,10 +30,11 @@ class Activity:
         self._database = database
         self._pending: dict[str, KeyUse] = {}
         self._timer: asyncio.TimerHandle | None = None
-        schema.create_file(path)
-        self._connection = schema.connect(path, vfs, writes=True)
-        self._connection.pragma("synchronous", "normal")
-        self._connection.execute(schema.ACTIVITY_TABLES)
+        with database.locked():
+            schema.create_file(path)
+            self._connection = schema.connect(path, vfs, writes=True)
+            self._connection.pragma("synchronous", "normal")
+            self._connection.execute(schema.ACTIVITY_TABLES)
 
     def note(self, access_key_id: str, use: KeyUse) -> None:
         """A request was made with this key. Costs a dictionary entry."""

@@ -30,7 +30,7 @@ class Database:
         self.path = path
         self._lock = os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
-            with self._locked():
+            with self.locked():
                 schema.create_file(path)
                 self._writer = schema.connect(path, vfs, writes=True)
                 try:
@@ -45,7 +45,8 @@ class Database:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="identity-writer")
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
+        """Hold the lock file: nobody else writes, opens or migrates meanwhile. Blocks."""
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         try:
             yield
@@ -54,7 +55,7 @@ class Database:
 
     def transaction(self, work: Callable[[apsw.Connection], T]) -> T:
         """Run `work` in one transaction, durable when this returns; nothing of it stays if it raises. Blocks."""
-        with self._locked():
+        with self.locked():
             writer = self._writer
             writer.execute("BEGIN IMMEDIATE")
             try:
