@@ -59,10 +59,16 @@ def sign(
     body: bytes = b"",
     service: str = "s3",
     token: str | None = None,
+    content_sha256: str | None = None,
 ) -> Wire:
-    """A request signed in its Authorization header by botocore; `url` is percent-encoded already."""
+    """A request signed in its Authorization header by botocore; `url` is percent-encoded already.
+
+    `content_sha256` replaces the hash of the body that botocore would sign.
+    """
     request = _request(method, url, headers, body)
     auth = (S3SigV4Auth if service == "s3" else SigV4Auth)(Credentials(ACCESS_KEY, SECRET, token), service, REGION)
+    if content_sha256 is not None:
+        auth.payload = lambda _request: content_sha256
     auth.add_auth(request)
     return _wire(request)
 
@@ -83,14 +89,9 @@ def _request(method: str, url: str, headers: Iterable[tuple[str, str]], body: by
 
 
 def _wire(request: AWSRequest) -> Wire:
-    # prepare() gives the request as it would be sent; its headers keep repeated fields apart
-    prepared = request.prepare()
-    parts = urlsplit(prepared.url)
-    pairs = [("Host", parts.netloc)]
-    for name, value in prepared.headers.items():
-        text = value.decode() if isinstance(value, bytes) else str(value)
-        if name.lower() not in ("host", "content-length"):
-            pairs.append((name, text))
+    # the unprepared request: its headers keep repeated fields apart
+    parts = urlsplit(request.url)
+    pairs = [("Host", parts.netloc), *((name, str(value)) for name, value in request.headers.items())]
     return Wire(request.method, parts.path, parts.query, pairs)
 
 
