@@ -1,0 +1,63 @@
+# Everything that is done here has a target; CI only calls them. `make` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+JOBS ?= 4
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev run test test-all lint format docs docs-check bench check lock clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+# The package is installed by its name alone: what it needs comes from the lock file, each file by its hash.
+$(VENV)/.runtime: requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Needs Python 3.11 or newer with venv (Debian: apt install python3-venv)." >&2; exit 1; }
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Needs Python 3.11 or newer; $(PYTHON) is older. Say PYTHON=… and remove $(VENV)." >&2; exit 1; }
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+setup: $(VENV)/.runtime  ## Make .venv with the bucketry command
+setup-dev: $(VENV)/.dev  ## The same with all that tests and linting need
+
+run: setup  ## Serve on this machine, data in ./bucketry-data
+	$(BIN)/bucketry serve --data ./bucketry-data
+
+test: setup-dev lint  ## Lint, then the tests; under CI=true the slow ones too
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup $(if $(CI),,-m "not slow") $(PYTEST)
+
+test-all: setup-dev lint  ## The same and the slow tests
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup $(PYTEST)
+
+lint: setup-dev  ## Style, types, arrows between the parts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup-dev  ## Write the code in the one style
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: setup-dev  ## Write the pages that are made from the code
+	$(BIN)/python -m tests.docs.generate
+
+docs-check: setup-dev  ## Fail where a page and the code disagree
+	$(BIN)/pytest -q tests/docs
+
+bench: setup-dev  ## Measure beside another server, in one run; writes docs/performance.md
+	$(BIN)/python -m bench $(BENCH)
+
+check: lint test-all docs-check  ## All that CI does
+
+lock: ## Renew the lock files (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate -q pyproject.toml --group setup --group dev -o requirements-dev.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate -q pyproject.toml --group setup -c requirements-dev.lock -o requirements.lock
+
+clean:  ## Remove what was made here, but no data
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
