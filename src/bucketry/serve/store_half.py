@@ -1,0 +1,93 @@
+"""The store of one worker process: identity, disk and gateway joined and served; and the store's clockwork."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterator
+
+from bucketry.kernel import logs
+from bucketry.kernel.clock import system_clock_ms
+from bucketry.kernel.envelope import Envelope, derive_key
+from bucketry.serve.addresses import Addresses
+from bucketry.serve.folder import DataFolder
+from bucketry.serve.listening import Acceptor
+from bucketry.serve.settings import Settings
+from bucketry.serve.supervisor import GRACE_SECONDS
+from bucketry.serve.worker import Life
+from bucketry.store.disk.store import Disk
+from bucketry.store.gateway.context import Services, StoreSettings
+from bucketry.store.gateway.pipeline import make_server
+from bucketry.store.gateway.website import make_website_server
+from bucketry.store.identity.store import Identity
+
+GARBAGE_INTERVAL_SECONDS = 20.0
+log = logs.get("store")
+
+
+def open_identity(folder: DataFolder, master_key: bytes) -> Identity:
+    """The identity store of a data folder, its secrets under a key of their own."""
+    return Identity(folder.identity_file, Envelope([derive_key(master_key, "store identity")]), system_clock_ms)
+
+
+def open_disk(folder: DataFolder) -> Disk:
+    """The disk of a data folder."""
+    return Disk(folder.root, clock_ms=system_clock_ms)
+
+
+@contextlib.contextmanager
+def open_services(
+    folder: DataFolder, master_key: bytes, settings: Settings, addresses: Addresses
+) -> Iterator[Services]:
+    """All that a worker's gateway stands on, closed at the end."""
+    identity = open_identity(folder, master_key)
+    try:
+        yield Services(
+            disk=open_disk(folder),
+            identity=identity,
+            settings=StoreSettings(
+                region=settings.server.region,
+                s3_domains=addresses.s3_domains(),
+                website_domains=tuple(dict.fromkeys((settings.server.website_domain, "localhost"))),
+                default_object_ownership=settings.store.default_object_ownership,
+            ),
+            clock_ms=system_clock_ms,
+        )
+    finally:
+        identity.close()
+
+
+async def serve_store(
+    life: Life,
+    services: Services,
+    s3: list[tuple[socket.socket, ssl.SSLContext | None]],
+    website: socket.socket,
+) -> None:
+    """Serve S3, IAM and websites on the shared sockets until `life.stop`, then finish what is in flight."""
+    server = make_server(services)
+    website_server = make_website_server(services)
+    acceptors = [Acceptor(listener, server, tls) for listener, tls in s3]
+    acceptors.append(Acceptor(website, website_server))
+    life.ready()
+    await life.stop.wait()
+    for acceptor in acceptors:
+        acceptor.close()
+    await asyncio.gather(server.stop(GRACE_SECONDS), website_server.stop(GRACE_SECONDS))
+    await services.disk.close()
+
+
+async def keep_store(life: Life, services: Services) -> None:
+    """The store's clockwork: what deletes and overwrites freed is given back to the file system."""
+    life.ready()
+    while not life.stop.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(life.stop.wait(), GARBAGE_INTERVAL_SECONDS)
+            break
+        try:
+            services.identity.refresh()
+            await services.disk.collect_garbage()
+        except Exception as problem:
+            log.error("the garbage run failed; it is tried again", error=f"{type(problem).__name__}: {problem}")
+    await services.disk.close()
