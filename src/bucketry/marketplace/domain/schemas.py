@@ -2,7 +2,8 @@
 
 The schemas are draft-04, the dialect platforms know: no `required: []`, no numeric `exclusiveMinimum`, no outside
 `$ref`. `cors` and `website` are AWS's own documents (CORSConfiguration, WebsiteConfiguration of the Amazon S3 API
-Reference), so that a file made for `aws s3api put-bucket-cors` serves here too. Only what is done is published; the rest is refused.
+Reference), so that a file made for `aws s3api put-bucket-cors` serves here too.
+Only what is done is published; the rest is refused.
 """
 
 from __future__ import annotations
@@ -201,6 +202,7 @@ def _sentence(error: ValidationError) -> str:
         error = max(error.context, key=lambda inner: len(inner.absolute_path))
     expected: Any = error.validator_value
     known: Any = error.schema
+    instance: Any = error.instance
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path).lstrip(".")
     value = _shown(error.instance)
     match error.validator:
@@ -209,10 +211,10 @@ def _sentence(error: ValidationError) -> str:
         case "type":
             reason = f"{value} is not of type {expected}"
         case "required":
-            missing = next(name for name in expected if name not in error.instance)
+            missing = next(name for name in expected if name not in instance)
             reason = f"{missing} is missing"
         case "additionalProperties":
-            unknown = next(name for name in error.instance if name not in known["properties"])
+            unknown = next(name for name in instance if name not in known["properties"])
             reason = f"{_shown(unknown)} is not known; known are {', '.join(known['properties'])}"
         case "oneOf":
             reason = "give IndexDocument, or RedirectAllRequestsTo alone"

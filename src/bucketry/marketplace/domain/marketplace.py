@@ -1,0 +1,52 @@
+"""The domain as one thing: what serve/ makes and the faces are given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bucketry.kernel.clock import ClockMs, system_clock_ms
+from bucketry.kernel.envelope import Envelope
+from bucketry.marketplace.domain.bindings import Bindings
+from bucketry.marketplace.domain.catalog import Catalog, CatalogError
+from bucketry.marketplace.domain.context import Context
+from bucketry.marketplace.domain.holds import LEASE_MS, WAIT_MS, Holds
+from bucketry.marketplace.domain.instances import Instances
+from bucketry.marketplace.domain.places import Places
+from bucketry.marketplace.domain.ports import Engine, Records
+from bucketry.marketplace.domain.settling import Settling
+
+
+@dataclass(frozen=True, slots=True)
+class Marketplace:
+    """Catalog and services of the domain."""
+
+    catalog: Catalog
+    places: Places
+    instances: Instances
+    bindings: Bindings
+    settling: Settling
+
+    async def resume_unfinished(self) -> int:
+        """For the keeper: at start, then every half minute or so. Answers how many instances it looked after."""
+        return await self.settling.resume_unfinished()
+
+
+def make_marketplace(
+    catalog: Catalog,
+    records: Records,
+    engines: Mapping[str, Engine],
+    envelope: Envelope,
+    clock_ms: ClockMs = system_clock_ms,
+    lease_ms: int = LEASE_MS,
+    wait_ms: int = WAIT_MS,
+) -> Marketplace:
+    """Join the parts. Raises CatalogError if a plan names an engine that is not there."""
+    for plan in catalog.plans():
+        if plan.engine not in engines:
+            known = ", ".join(sorted(engines)) or "none"
+            raise CatalogError(f"plan {plan.name} names the engine {plan.engine!r}; configured are: {known}")
+    context = Context(catalog, records, engines, envelope, clock_ms, Holds(records, clock_ms, lease_ms, wait_ms))
+    settling = Settling(context)
+    places = Places(records, catalog, clock_ms)
+    return Marketplace(catalog, places, Instances(context, settling, places), Bindings(context, settling), settling)

@@ -1,0 +1,185 @@
+"""Orders that a crash or an engine's failure left unfinished, and how each comes to a clear end.
+
+Every order is recorded before the engine is asked, and nobody was told of one that is still open. So:
+
+    creating, failed   undone: the bucket removed if it is empty, the record with it
+    updating           taken back: the bucket configured again as the record says, which is only changed at the end
+    deleting           finished; a bucket that got content meanwhile is kept, and the instance is ready again
+    bindings creating or deleting   their identity and keys removed, then the record
+
+A repeat of the same order goes on instead (instances.py, bindings.py). Each step is idempotent, so a crash in the
+middle of settling is settled the same way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bucketry.kernel import logs
+from bucketry.marketplace.domain.context import Context
+from bucketry.marketplace.domain.errors import DomainError, NotEmpty
+from bucketry.marketplace.domain.holds import Work
+from bucketry.marketplace.domain.ports import BucketNotEmpty, Permissions
+from bucketry.marketplace.domain.values import (
+    Binding,
+    BindingState,
+    Instance,
+    InstanceState,
+    LastOperation,
+    OperationState,
+    OperationType,
+)
+
+_log = logs.get("settling")
+_EMPTYING_ROUNDS = 3  # what is uploaded while a bucket is emptied needs another round
+_PAGE = 100
+
+
+class Settling:
+    """Steps that orders and the keeper share. All need the hold of the instance, as `work`."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def resume_unfinished(self) -> int:
+        """Settle what was left by crashes and failures, as the keeper does at start and regularly.
+
+        Answers how many instances were looked after. A failure of one is logged, and it is tried again next time.
+        """
+        guids = await self._context.records.unfinished_instances(self._context.clock_ms(), _PAGE)
+        for guid in guids:
+            try:
+                async with self._context.holds.work(guid) as work:
+                    instance = await work.take(is_patient=False)
+                    if instance is not None:
+                        settled = await self.settle(work, instance)
+                        if settled is not None:
+                            await self.settle_bindings(work, settled)
+            except DomainError as error:
+                _log.warning("an unfinished order could not be settled yet", instance=guid, reason=str(error))
+        return len(guids)
+
+    async def settle(self, work: Work, instance: Instance) -> Instance | None:
+        """Bring the instance to a clear end: ready, or None where it is gone (the hold went with it)."""
+        match instance.state:
+            case InstanceState.READY:
+                return instance
+            case InstanceState.UPDATING:
+                return await self.take_back_update(work, instance, "The server stopped during the update.")
+            case InstanceState.DELETING:
+                try:
+                    await self.finish_deletion(work, instance)
+                except NotEmpty as error:
+                    return await work.save(self.failed(instance, OperationType.DELETE, str(error)))
+                return None
+            case _:
+                await self.undo_creation(work, instance)
+                return None
+
+    async def undo_creation(self, work: Work, instance: Instance) -> None:
+        """Leave no trace of an instance that nobody was given."""
+        try:
+            await self._context.engine(instance.engine).delete_bucket(instance.bucket)
+        except BucketNotEmpty:
+            # It was there before the order, of an instance whose record was lost. Its content is not ours to drop.
+            _log.warning(
+                "a bucket that holds something was left behind", bucket=instance.bucket, engine=instance.engine
+            )
+        await self.remove_bindings(work, instance)
+        await work.delete()
+
+    async def take_back_update(self, work: Work, instance: Instance, reason: str) -> Instance:
+        """Configure the bucket as the record says, and make the instance ready again."""
+        settings = self._context.settings_of(instance)
+        await self._context.engine(instance.engine).configure(instance.bucket, settings, since=None)
+        return await work.save(self.failed(instance, OperationType.UPDATE, reason))
+
+    async def finish_deletion(self, work: Work, instance: Instance) -> None:
+        """Remove the bucket, the bindings, and the record at last.
+
+        Credentials stay valid until the bucket is gone, since it may prove to be full; on plans that empty the bucket
+        they go first. Raises NotEmpty with only the state changed.
+        """
+        engine = self._context.engine(instance.engine)
+        plan = self._context.plan_of(instance)
+        if plan is not None and plan.empties_on_delete:
+            await self.remove_bindings(work, instance)
+            await self._forget_beside(instance)
+            await self._empty_and_delete(instance)
+        else:
+            try:
+                await engine.delete_bucket(instance.bucket)
+            except BucketNotEmpty:
+                raise await self.not_empty(instance) from None
+            await self.remove_bindings(work, instance)
+            await self._forget_beside(instance)
+        await work.delete()
+
+    async def not_empty(self, instance: Instance) -> NotEmpty:
+        usage = await self._context.engine(instance.engine).usage(instance.bucket)
+        return NotEmpty(instance.name, usage.objects, usage.size_bytes, usage.uploads)
+
+    async def _empty_and_delete(self, instance: Instance) -> None:
+        engine = self._context.engine(instance.engine)
+        for _ in range(_EMPTYING_ROUNDS):
+            async for _progress in engine.empty_bucket(instance.bucket):
+                pass
+            try:
+                return await engine.delete_bucket(instance.bucket)
+            except BucketNotEmpty:
+                continue
+        raise await self.not_empty(instance)
+
+    async def _forget_beside(self, instance: Instance) -> None:
+        """Bindings of other instances that reach this bucket too lose it: its name may be used again."""
+        for binding in await self._context.records.list_bindings_beside(instance.guid):
+            owner = await self._context.records.get_instance(binding.instance_guid)
+            if owner is None:
+                continue
+            rest = [guid for guid in binding.additional_instances if guid != instance.guid]
+            buckets = [owner.bucket, *await self.buckets(rest)]
+            await self._context.engine(owner.engine).restrict(binding.guid, buckets, permissions_of(binding))
+
+    async def buckets(self, instance_guids: list[str]) -> list[str]:
+        """The buckets of these instances, less those that are gone."""
+        found = [await self._context.records.get_instance(guid) for guid in instance_guids]
+        return [instance.bucket for instance in found if instance is not None]
+
+    # ---- bindings
+
+    async def settle_bindings(self, work: Work, instance: Instance) -> None:
+        """Remove the unfinished bindings of the instance."""
+        for binding in await self._context.records.list_bindings(work.guid):
+            if binding.state is not BindingState.READY:
+                await self.remove_binding(work, instance, binding)
+
+    async def remove_bindings(self, work: Work, instance: Instance) -> None:
+        """Revoke and remove all bindings of the instance."""
+        for binding in await self._context.records.list_bindings(work.guid):
+            await self.remove_binding(work, instance, binding)
+
+    async def remove_binding(self, work: Work, instance: Instance, binding: Binding, last: bool = False) -> None:
+        """Revoke a binding, then remove its record; what is left half done is finished by the next try."""
+        if binding.state is BindingState.READY:
+            binding = await work.save_binding(replace(binding, state=BindingState.DELETING))
+        await self._context.engine(instance.engine).revoke(binding.guid)
+        await work.delete_binding(binding, last=last)
+
+    # ---- last operations
+
+    def succeeded(self, instance: Instance, operation: OperationType) -> Instance:
+        """`instance`, ready, after a success."""
+        return self._ended(instance, operation, OperationState.SUCCEEDED, f"{operation.value} succeeded")
+
+    def failed(self, instance: Instance, operation: OperationType, reason: str) -> Instance:
+        """`instance`, ready again, after an operation that left it as it was."""
+        return self._ended(instance, operation, OperationState.FAILED, reason)
+
+    def _ended(self, instance: Instance, type_: OperationType, state: OperationState, description: str) -> Instance:
+        now_ms = self._context.clock_ms()
+        last = LastOperation(type_, state, description, now_ms)
+        return replace(instance, state=InstanceState.READY, last_operation=last, updated_ms=now_ms)
+
+
+def permissions_of(binding: Binding) -> Permissions:
+    return Permissions(binding.parameters.get("permissions", Permissions.READ_WRITE.value))
