@@ -1,0 +1,131 @@
+"""One run of `bucketry serve`: bind, prepare, then supervise the workers of both halves.
+
+Processes: N equal store workers share the S3 and website sockets; one marketplace worker has the broker and the JSON
+API; the keeper does what the store does by the clock. See docs/decisions/0001-processes.md.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+
+from bucketry.kernel import logs
+from bucketry.serve import store_half, worker
+from bucketry.serve.addresses import Addresses
+from bucketry.serve.errors import ServeError
+from bucketry.serve.folder import DataFolder
+from bucketry.serve.listening import address_of, bind, tls_context
+from bucketry.serve.settings import Settings
+from bucketry.serve.supervisor import Body, Role, Supervisor
+
+log = logs.get("serve")
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """The bound sockets. `engine` is the S3 socket itself, or a plain one on loopback where S3 speaks TLS."""
+
+    s3: socket.socket
+    website: socket.socket
+    api: socket.socket
+    engine: socket.socket
+
+    @classmethod
+    def bind(cls, settings: Settings) -> Listeners:
+        s3 = bind(settings.server.s3_listen, "s3_listen")
+        website = bind(settings.server.website_listen, "website_listen")
+        api = bind(settings.server.api_listen, "api_listen")
+        # A certificate names the public host, not loopback: the marketplace reaches the store beside TLS.
+        engine = bind("127.0.0.1:0", "s3_listen") if settings.server.tls_certificate else s3
+        return cls(s3, website, api, engine)
+
+    def addresses(self, settings: Settings) -> Addresses:
+        places = (address_of(listener) for listener in (self.s3, self.website, self.api, self.engine))
+        return Addresses.of(settings, *places)
+
+
+def serve(folder: DataFolder, settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; the exit code. ServeError says why it can't begin."""
+    logs.configure(settings.server.log_level)
+    tls_context(
+        settings.server.tls_certificate, settings.server.tls_key
+    )  # a wrong file is told before anything is made
+    folder.make()
+    folder.lock()
+    listeners = Listeners.bind(settings)
+    addresses = listeners.addresses(settings)
+    master_key = folder.master_key(may_create=True)
+    _prepare_apart(folder, master_key, settings, addresses)
+    bodies = _bodies(folder, master_key, settings, addresses, listeners)
+    roles = [
+        Role("store", bodies["store"], settings.worker_count),
+        Role("marketplace", bodies["marketplace"]),
+        Role("keeper", bodies["keeper"]),
+    ]
+    return Supervisor(roles, lambda: _say_ready(folder.root, addresses)).run()
+
+
+def _say_ready(root: Path, addresses: Addresses) -> None:
+    line = f"ready  s3 {addresses.s3_url}  website {addresses.website_url}  api {addresses.api_url}  data {root}\n"
+    sys.stdout.write(line)
+    sys.stdout.flush()
+
+
+def _prepare_apart(folder: DataFolder, master_key: bytes, settings: Settings, addresses: Addresses) -> None:
+    """Prepare in a process of its own, so that the parent keeps no thread and no open database."""
+    number = os.fork()
+    if number == 0:
+        code = 1
+        try:
+            from bucketry.serve.preparing import prepare  # loaded in the child alone
+
+            uvloop.run(prepare(folder, master_key, settings, addresses))
+            code = 0
+        except ServeError as problem:
+            sys.stderr.write(f"Error: {problem}\n")
+        except Exception as problem:
+            sys.stderr.write(f"Error: The data folder {folder.root} can't be prepared: {problem}\n")
+            log.debug("preparing failed", exc_info=True)
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    _, status = os.waitpid(number, 0)
+    if status:
+        raise SystemExit(1)
+
+
+def _bodies(
+    folder: DataFolder, master_key: bytes, settings: Settings, addresses: Addresses, listeners: Listeners
+) -> dict[str, Body]:
+    tls = (settings.server.tls_certificate, settings.server.tls_key)
+
+    def store(life_pipe: int, ready_pipe: int) -> None:
+        with store_half.open_services(folder, master_key, settings, addresses) as services:
+            s3 = [(listeners.s3, tls_context(*tls))]
+            if listeners.engine is not listeners.s3:
+                s3.append((listeners.engine, None))
+            worker.run(
+                lambda life: store_half.serve_store(life, services, s3, listeners.website), life_pipe, ready_pipe
+            )
+
+    def keeper(life_pipe: int, ready_pipe: int) -> None:
+        with store_half.open_services(folder, master_key, settings, addresses) as services:
+            worker.run(lambda life: store_half.keep_store(life, services), life_pipe, ready_pipe)
+
+    def marketplace(life_pipe: int, ready_pipe: int) -> None:
+        from bucketry.serve import marketplace_half  # loaded in this worker alone: SQLAlchemy takes 30 MB
+
+        worker.run(
+            lambda life: marketplace_half.serve_marketplace(
+                life, folder, master_key, settings, addresses, listeners.api, tls_context(*tls)
+            ),
+            life_pipe,
+            ready_pipe,
+        )
+
+    return {"store": store, "keeper": keeper, "marketplace": marketplace}
