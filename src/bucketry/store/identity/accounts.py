@@ -28,7 +28,7 @@ def create(db: apsw.Connection, now_ms: int, name: str, email: str) -> Account:
     account_id = _new_id()
     while find(db, account_id):
         account_id = _new_id()
-    account = Account(account_id, secrets.token_hex(32), name, email)
+    account = Account(account_id, secrets.token_hex(32), name, email, now_ms)
     db.execute(
         "INSERT INTO account (account_id, canonical_id, display_name, email, created_ms) VALUES (?, ?, ?, ?, ?)",
         (account.account_id, account.canonical_id, name, email, now_ms),
@@ -43,14 +43,18 @@ def _new_id() -> str:
 
 def find(db: apsw.Connection, account_id: str) -> Account | None:
     found = rows(
-        db, "SELECT account_id, canonical_id, display_name, email FROM account WHERE account_id = ?", (account_id,)
+        db,
+        "SELECT account_id, canonical_id, display_name, email, created_ms FROM account WHERE account_id = ?",
+        (account_id,),
     )
     return Account(*found[0]) if found else None
 
 
 def find_by_canonical_id(db: apsw.Connection, canonical_id: str) -> Account | None:
     found = rows(
-        db, "SELECT account_id, canonical_id, display_name, email FROM account WHERE canonical_id = ?", (canonical_id,)
+        db,
+        "SELECT account_id, canonical_id, display_name, email, created_ms FROM account WHERE canonical_id = ?",
+        (canonical_id,),
     )
     return Account(*found[0]) if found else None
 
@@ -58,7 +62,8 @@ def find_by_canonical_id(db: apsw.Connection, canonical_id: str) -> Account | No
 def every(db: apsw.Connection) -> list[Account]:
     """All accounts, the oldest first."""
     found = rows(
-        db, "SELECT account_id, canonical_id, display_name, email FROM account ORDER BY created_ms, account_id"
+        db,
+        "SELECT account_id, canonical_id, display_name, email, created_ms FROM account ORDER BY created_ms, account_id",
     )
     return [Account(*row) for row in found]
 

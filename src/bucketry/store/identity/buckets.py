@@ -112,7 +112,8 @@ def load(db: apsw.Connection, name: str) -> BucketRecord | None:
     """A bucket with all of its settings."""
     found = rows(
         db,
-        "SELECT b.bucket_id, b.region, b.created_ms, b.revision, a.account_id, a.canonical_id, a.display_name, a.email"
+        "SELECT b.bucket_id, b.region, b.created_ms, b.revision, a.account_id, a.canonical_id, a.display_name, a.email,"
+        " a.created_ms"
         " FROM bucket b JOIN account a USING (account_id) WHERE b.name = ?",
         (name,),
     )

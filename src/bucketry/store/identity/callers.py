@@ -37,8 +37,8 @@ def load(db: apsw.Connection, envelope: Envelope, access_key_id: str) -> Caller 
     """The caller of a key, active or not; None when there is no such key or it cannot be read."""
     found = rows(
         db,
-        "SELECT k.sealed_secret, k.is_active, a.account_id, a.canonical_id, a.display_name, a.email, k.user,"
-        " u.account_id, u.name, u.path, u.user_id, u.created_ms, u.tags"
+        "SELECT k.sealed_secret, k.is_active, a.account_id, a.canonical_id, a.display_name, a.email, a.created_ms,"
+        " k.user, u.account_id, u.name, u.path, u.user_id, u.created_ms, u.tags"
         " FROM access_key k JOIN account a ON a.account_id = k.account_id LEFT JOIN iam_user u ON u.id = k.user"
         " WHERE k.access_key_id = ?",
         (access_key_id,),
@@ -48,7 +48,7 @@ def load(db: apsw.Connection, envelope: Envelope, access_key_id: str) -> Caller 
     row = found[0]
     try:
         secret = envelope.open(row[0], secret_context(access_key_id))
-        user = None if row[6] is None else users.from_row(row[7:])
+        user = None if row[7] is None else users.from_row(row[8:])
     except (EnvelopeError, ValueError, TypeError, AttributeError) as error:
         reason = str(error) if isinstance(error, EnvelopeError) else type(error).__name__
         _log.error("an access key cannot be read and is refused", access_key_id=access_key_id, reason=reason)
@@ -56,9 +56,9 @@ def load(db: apsw.Connection, envelope: Envelope, access_key_id: str) -> Caller 
     return Caller(
         access_key_id=access_key_id,
         secret_access_key=secret,
-        account=Account(*row[2:6]),
+        account=Account(*row[2:7]),
         user=user,
-        policies=() if user is None else _policies(db, row[6], user.arn),
+        policies=() if user is None else _policies(db, row[7], user.arn),
         is_active=bool(row[1]),
     )
 

@@ -236,13 +236,16 @@ def attached(db: apsw.Connection, account_id: str, user_name: str) -> list[Manag
     return [_managed(row) for row in found]
 
 
-def users_of(db: apsw.Connection, account_id: str, arn: str, after_row: int, limit: int) -> list[tuple[int, User]]:
-    """Up to `limit` users that have a managed policy attached, from behind row `after_row`, each with its row."""
+def users_of(
+    db: apsw.Connection, account_id: str, arn: str, path_prefix: str, after_row: int, limit: int
+) -> list[tuple[int, User]]:
+    """Up to `limit` users under a path that have a policy attached, from behind row `after_row`, with their rows."""
     policy, _ = _row(db, account_id, arn)
     found = rows(
         db,
         "SELECT u.id, u.account_id, u.name, u.path, u.user_id, u.created_ms, u.tags"
-        " FROM attachment a JOIN iam_user u ON u.id = a.user WHERE a.policy = ? AND a.user > ? ORDER BY a.user LIMIT ?",
-        (policy, after_row, limit),
+        " FROM attachment a JOIN iam_user u ON u.id = a.user WHERE a.policy = ? AND a.user > ?"
+        " AND u.path >= ? AND u.path < ? ORDER BY a.user LIMIT ?",
+        (policy, after_row, path_prefix, path_prefix + _HIGHEST, limit),
     )
     return [(row[0], users.from_row(row[1:])) for row in found]

@@ -276,10 +276,10 @@ class Identity:
         return policies.attached(self._reader, account_id, user_name)
 
     def users_of_policy(
-        self, account_id: str, arn: str, after_row: int = 0, limit: int = 100
+        self, account_id: str, arn: str, path_prefix: str = "/", after_row: int = 0, limit: int = 100
     ) -> list[tuple[int, User]]:
         """Users that have a managed policy attached, each with the row to go on from."""
-        return policies.users_of(self._reader, account_id, arn, after_row, limit)
+        return policies.users_of(self._reader, account_id, arn, path_prefix, after_row, limit)
 
     # --- buckets
 

@@ -16,6 +16,7 @@ class Account:
     canonical_id: str
     display_name: str
     email: str
+    created_ms: int = 0
 
     @property
     def arn(self) -> str:

@@ -1,0 +1,63 @@
+"""Whether a caller may do what an IAM operation does: the policy language over the caller's identity policies.
+
+The account's root may do everything in its account; a user what its policies allow. The condition keys are those that
+the Service Authorization Reference lists for IAM, beside the global ones; all are taken from what the server knows.
+"""
+
+from __future__ import annotations
+
+from bucketry.store.gateway.iam.errors import AccessDenied
+from bucketry.store.gateway.iam.operations import Call
+from bucketry.store.policy.evaluator import AccessRequest, Context, ContextValue, Decision, Principal, evaluate
+from bucketry.store.s3 import dates
+
+
+def require(call: Call, action: str, resources: tuple[str, ...]) -> None:
+    """AccessDenied unless the caller may do `action` on each of `resources`."""
+    caller = call.caller
+    account = caller.account
+    principal = Principal(account.account_id, caller.arn, account.canonical_id, caller.user is None)
+    context = _context(call)
+    for resource in resources:
+        request = AccessRequest(principal, action, resource, context, account.account_id)
+        decision = evaluate(request, caller.policies, None)
+        if decision is Decision.ALLOW:
+            continue
+        because = (
+            "with an explicit deny in an identity-based policy"
+            if decision is Decision.EXPLICIT_DENY
+            else f"because no identity-based policy allows the {action} action"
+        )
+        raise AccessDenied(
+            f"User: {caller.arn} is not authorized to perform: {action} on resource: {resource} {because}"
+        )
+
+
+def _context(call: Call) -> Context:
+    caller, request, parameters = call.caller, call.request, call.parameters
+    values: dict[str, ContextValue | None] = {
+        "aws:currenttime": dates.iso8601_seconds(call.now_ms),
+        "aws:epochtime": str(call.now_ms // 1000),
+        "aws:principalarn": caller.arn,
+        "aws:principalaccount": caller.account.account_id,
+        "aws:principaltype": "User" if caller.user else "Account",
+        "aws:userid": caller.user.user_id if caller.user else caller.account.account_id,
+        "aws:username": caller.user.name if caller.user else None,
+        "aws:sourceip": request.remote_ip,
+        "aws:securetransport": "true" if request.is_secure else "false",
+        "aws:useragent": request.headers.get("user-agent"),
+        "aws:referer": request.headers.get("referer"),
+        "aws:resourceaccount": caller.account.account_id,
+        "iam:policyarn": parameters.raw("PolicyArn"),
+    }
+    for key, value in (caller.user.tags if caller.user else {}).items():
+        values[f"aws:principaltag/{key.lower()}"] = value
+    for key, value in call.resource_tags.items():
+        values[f"aws:resourcetag/{key.lower()}"] = values[f"iam:resourcetag/{key.lower()}"] = value
+    tags = parameters.tags()
+    for key, value in tags.items():
+        values[f"aws:requesttag/{key.lower()}"] = value
+    tag_keys = [*tags, *parameters.tag_keys()]
+    if tag_keys:
+        values["aws:tagkeys"] = tag_keys
+    return values
