@@ -95,6 +95,11 @@ COMMANDS: dict[str, tuple[Entry, ...]] = {
         Entry("create-space", "spaces:create_space", "Create a space.", ("csp",)),
         Entry("delete-space", "spaces:delete_space", "Delete a space that holds no service instances."),
     ),
+    "The server": (
+        Entry("serve", "bucketry.serve.commands:serve", "Serve buckets from this machine."),
+        Entry("fsck", "bucketry.serve.commands:fsck", "Check the store: references, counters, with --deep every byte."),
+        Entry("store", "bucketry.serve.accounts:store", "Accounts of the embedded store, without the marketplace."),
+    ),
     "This program": (
         Entry("completion", "completion:completion", "Print the completion script of a shell."),
         Entry("version", "version:version", "Print the version.", ("v",)),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from bucketry.cli.command import ServerCommand
-from bucketry.cli.output import message, print_json, print_table
+from bucketry.cli.output import json_data, message, table
 from bucketry.cli.session import Session
 from bucketry.serve.commands import chosen_folder, errors_in_one_line, existing_folder
 from bucketry.serve.errors import ServeError
@@ -101,10 +101,10 @@ def list_accounts(session: Session, output: str) -> None:
 
     accounts = _with_identity(existing_folder(session), work)
     if output == "json":
-        print_json(accounts)
+        json_data(accounts)
     else:
         names = ("account_id", "display_name", "email", "canonical_id")
-        print_table(names, [[account[name] for name in names] for account in accounts])
+        table(names, [[account[name] for name in names] for account in accounts])
 
 
 @store.command("delete-account", cls=ServerCommand)
@@ -135,7 +135,7 @@ def delete_account(session: Session, account_id: str, force: bool) -> None:
 
 def _print(output: str, values: dict[str, Any]) -> None:
     if output == "json":
-        print_json(values)
+        json_data(values)
     else:
         width = max(map(len, values))
         for name, value in values.items():

@@ -32,7 +32,7 @@ class Addresses:
         )
 
     def s3_domains(self) -> tuple[str, ...]:
-        """Base names of BUCKET.DOMAIN addressing: the host of s3_url, and localhost. An IP address has none below it."""
+        """Base names of BUCKET.DOMAIN addressing: the host of s3_url, and localhost; no IP address can be one."""
         host = urlsplit(self.s3_url).hostname or "localhost"
         return tuple(dict.fromkeys(name for name in (host, "localhost") if not _is_ip(name)))
 
