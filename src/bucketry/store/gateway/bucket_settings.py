@@ -42,7 +42,8 @@ def xml_response(body: bytes) -> Response:
 async def set_setting(context: Context, which: str, value: str | Mapping[str, str] | PublicAccessBlock | None) -> None:
     """Set or remove a setting of the request's bucket, durably. NoSuchBucket when it went meanwhile."""
     try:
-        await context.services.identity.set_bucket_setting(context.bucket_name, which, value)
+        bucket_id = bucket_of(context).bucket_id
+        await context.services.identity.set_bucket_setting(context.bucket_name, which, value, bucket_id)
     except identity_errors.NoSuchBucket:
         raise NoSuchBucket(fields={"BucketName": context.bucket_name}) from None
 

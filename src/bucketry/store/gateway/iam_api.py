@@ -29,9 +29,6 @@ from bucketry.store.s3 import xml
 from bucketry.store.s3.errors import S3Error
 from bucketry.store.s3.sigv4 import Claim
 
-SERVICES = frozenset({"iam", "sts"})
-MAX_BODY_BYTES = 1024 * 1024  # a policy document of 131,072 characters, percent-encoded, is less than half of it
-
 
 @dataclass(frozen=True, slots=True)
 class _Api:

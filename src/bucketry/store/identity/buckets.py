@@ -59,10 +59,13 @@ def create(
     return record
 
 
-def set_setting(db: apsw.Connection, name: str, which: str, value: Setting | None) -> None:
-    """Set or remove (None) a setting of a bucket. The same value again changes nothing."""
+def set_setting(db: apsw.Connection, name: str, which: str, value: Setting | None, expected_id: str | None) -> None:
+    """Set or remove (None) a setting of a bucket, if it still has the id `expected_id` (None: whatever it has).
+
+    The same value again changes nothing.
+    """
     found = rows(db, "SELECT bucket_id FROM bucket WHERE name = ?", (name,))
-    if not found:
+    if not found or expected_id not in (None, found[0][0]):
         raise NoSuchBucket(name)
     bucket_id = found[0][0]
     if value is None:

@@ -6,20 +6,20 @@ the Service Authorization Reference lists for IAM, beside the global ones; all a
 
 from __future__ import annotations
 
+from bucketry.store.gateway.authorise import principal_of
 from bucketry.store.gateway.iam.errors import AccessDenied
 from bucketry.store.gateway.iam.operations import Call
-from bucketry.store.policy.evaluator import AccessRequest, Context, ContextValue, Decision, Principal, evaluate
+from bucketry.store.policy.evaluator import AccessRequest, Context, ContextValue, Decision, evaluate
 from bucketry.store.s3 import dates
 
 
 def require(call: Call, action: str, resources: tuple[str, ...]) -> None:
     """AccessDenied unless the caller may do `action` on each of `resources`."""
     caller = call.caller
-    account = caller.account
-    principal = Principal(account.account_id, caller.arn, account.canonical_id, caller.user is None)
+    principal = principal_of(caller)
     context = _context(call)
     for resource in resources:
-        request = AccessRequest(principal, action, resource, context, account.account_id)
+        request = AccessRequest(principal, action, resource, context, call.account_id)
         decision = evaluate(request, caller.policies, None)
         if decision is Decision.ALLOW:
             continue
