@@ -1,0 +1,36 @@
+"""Fixtures that every room shares: one real server for a worker's run, and fresh ones where a test needs its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kit.server import Server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server for many tests; each makes instances and buckets of its own. Its store must be sound at the end."""
+    running = Server(tmp_path_factory.mktemp("server") / "data").start()
+    yield running
+    running.fsck()
+    assert running.stop() == 0
+
+
+@pytest.fixture
+def fresh_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Make servers of a test's own: `fresh_server("--flag", workers=1)`; sound and stopped at the end."""
+    made: list[Server] = []
+
+    def make(*flags: str, **options: object) -> Server:
+        server = Server(tmp_path / f"data{len(made)}", *flags, **options)  # type: ignore[arg-type]  # they are those of Server
+        made.append(server)
+        return server.start()
+
+    yield make
+    for server in made:
+        server.kill()
+        if (server.data / "identity.sqlite").exists():
+            server.fsck()
