@@ -50,3 +50,4 @@ class Context:
     bucket: BucketRecord | None = None
     now_ms: int = 0
     condition_values: Mapping[str, str | list[str]] = field(default_factory=dict)  # lower-case policy keys → values
+    document: bytes | None = None  # a body that was read before authorising, since conditions look into it

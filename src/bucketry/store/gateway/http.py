@@ -11,6 +11,8 @@ from typing import Protocol
 
 from bucketry.store.s3.headers import Headers
 
+Data = bytes | bytearray | memoryview
+
 
 class BodyReader(Protocol):
     """A request's body, read once, with back-pressure."""
@@ -48,6 +50,6 @@ class Response:
 
     status: int = 200
     headers: list[tuple[str, str]] = field(default_factory=list)
-    body: bytes | AsyncIterator[bytes | memoryview] = b""
+    body: Data | AsyncIterator[Data] = b""
     content_length: int | None = None  # needed with an iterator, and for HEAD
     close: bool = False

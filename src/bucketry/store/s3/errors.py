@@ -82,6 +82,17 @@ class ExpiredToken(S3Error):
 # --- the request as such
 
 
+class BadRequest(S3Error):
+    message = "An error occurred when parsing the HTTP request."
+
+
+class AccessForbidden(S3Error):
+    """A preflight request that no CORS rule allows."""
+
+    status = 403
+    message = "CORSResponse: This CORS request is not allowed."
+
+
 class InvalidRequest(S3Error):
     message = "The request is not valid."
 

@@ -1,0 +1,93 @@
+"""From a claim to a caller: whose key it is, and whether the holder of its secret signed this request.
+
+Order of Amazon S3: form of the claim, its scope and time, the key, then the signature. A key that is unknown, deleted
+or inactive is InvalidAccessKeyId in each case, and costs the time of a wrong signature.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bucketry.store.gateway.http import Request
+from bucketry.store.identity.store import Identity
+from bucketry.store.identity.types import Caller
+from bucketry.store.s3 import sigv4
+from bucketry.store.s3.errors import InvalidAccessKeyId, InvalidToken, SignatureDoesNotMatch
+from bucketry.store.s3.sigv4 import Claim
+
+_KEYS_KEPT = 8192
+_NOBODYS_KEY = sigv4.signing_key("nobody", "20260101", "us-east-1", "s3")
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A claim whose key is known. Nothing of it is true before `verify` has returned."""
+
+    claim: Claim
+    caller: Caller | None  # None: no such key; `verify` says so
+    signing_key: bytes
+
+
+class Authenticator:
+    """Looks up keys and verifies signatures. Signing keys are kept a caller, day, region and service.
+
+    A kept key counts only for the very Caller value that it was made from: identity makes a new one whenever the secret
+    or anything else of it changes, so a changed secret never meets an old key.
+    """
+
+    def __init__(self, identity: Identity, region: str) -> None:
+        self._identity = identity
+        self._region = region
+        self._keys: dict[tuple[str, str, str, str], tuple[Caller, bytes]] = {}
+
+    def identify(self, request: Request, now_ms: int, services: tuple[str, ...] = ("s3",)) -> Signed | None:
+        """The claim of a request and whose key it names; None when it makes no claim (anonymous).
+
+        Refuses what can be refused without the body: malformed claims, wrong scope, times off. IAM and STS are global:
+        any region is taken for them.
+        """
+        claim = sigv4.parse_claim(request.method, request.raw_path, request.raw_query, request.headers)
+        if claim is None:
+            return None
+        sigv4.check_scope(claim, self._region if claim.service == "s3" else None, services)
+        sigv4.check_time(claim, now_ms / 1000)
+        caller = self._identity.caller(claim.access_key_id)
+        if caller is None or not caller.is_active:
+            return Signed(claim, None, _NOBODYS_KEY)
+        return Signed(claim, caller, self._signing_key(caller, claim))
+
+    def verify(self, request: Request, signed: Signed, payload_sha256: str | None = None) -> Caller:
+        """The caller, if the request is signed with the key's secret; the errors of sigv4.verify if not.
+
+        `payload_sha256` is for calls without x-amz-content-sha256 (IAM, STS), whose body is read before.
+        """
+        claim = signed.claim
+        try:
+            sigv4.verify(
+                claim,
+                signed.signing_key,
+                request.method,
+                request.raw_path,
+                request.raw_query,
+                request.headers,
+                payload_sha256,
+            )
+        except SignatureDoesNotMatch:
+            if signed.caller is not None:
+                raise
+        if signed.caller is None:
+            raise InvalidAccessKeyId(fields={"AWSAccessKeyId": claim.access_key_id})
+        if claim.session_token is not None:
+            raise InvalidToken
+        return signed.caller
+
+    def _signing_key(self, caller: Caller, claim: Claim) -> bytes:
+        name = (claim.access_key_id, claim.date, claim.region, claim.service)
+        kept = self._keys.get(name)
+        if kept is not None and kept[0] is caller:
+            return kept[1]
+        key = sigv4.signing_key(caller.secret_access_key, claim.date, claim.region, claim.service)
+        if len(self._keys) >= _KEYS_KEPT:
+            del self._keys[next(iter(self._keys))]
+        self._keys[name] = (caller, key)
+        return key

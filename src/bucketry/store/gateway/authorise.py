@@ -1,0 +1,111 @@
+"""May this caller do this? Identity policies and the bucket policy asked for a request, and nothing else.
+
+Amazon S3 User Guide, "How Amazon S3 authorizes a request", "Blocking public access", "Controlling ownership of
+objects". The account that owns a bucket owns all its objects here. What a caller may not do is AccessDenied, whatever
+exists or not: for who may not list a bucket, a missing key is AccessDenied too.
+"""
+
+from __future__ import annotations
+
+from bucketry.store.gateway.condition_values import ConditionValues
+from bucketry.store.gateway.context import Context
+from bucketry.store.identity.types import BucketRecord, Caller
+from bucketry.store.policy.evaluator import AccessRequest, Decision, evaluate
+from bucketry.store.policy.language import DENY_EVERYTHING, Policy
+from bucketry.store.policy.principals import ANONYMOUS, Principal
+from bucketry.store.policy.public import is_public
+from bucketry.store.s3.errors import AccessDenied, NoSuchKey, S3Error
+
+_ARN = "arn:aws:s3:::"
+_PUBLIC_KEPT = 4096
+_public: dict[str, tuple[Policy, bool]] = {}  # bucket id → its policy and whether that is public; pure, so shared
+
+
+def demand(context: Context, action: str, key: str | None = None, bucket: BucketRecord | None = None) -> None:
+    """AccessDenied unless the caller may do `action` ("s3:PutObject") on the bucket, or on `key` in it.
+
+    `bucket` None: the one of the request. Another one is asked about for the source of a copy.
+    """
+    if not allows(context, action, key, bucket):
+        raise denied(context, action, key, bucket)
+
+
+def allows(context: Context, action: str, key: str | None = None, bucket: BucketRecord | None = None) -> bool:
+    """Whether the caller may do `action`; `key` None: on the bucket itself."""
+    if bucket is None:
+        bucket = context.bucket
+    caller = context.caller
+    name = context.bucket_name if bucket is None else bucket.name
+    resource = f"{_ARN}{name}/{key}" if key is not None else f"{_ARN}{name or '*'}"
+    request = AccessRequest(
+        principal_of(caller),
+        action,
+        resource,
+        ConditionValues(context, bucket, key or ""),
+        bucket.owner.account_id if bucket is not None else None,
+    )
+    policy = _policy_for(bucket, caller) if bucket is not None else None
+    if bucket is None and caller is None:
+        return False  # the service itself, and buckets to be: nobody without a key
+    return evaluate(request, caller.policies if caller is not None else (), policy) is Decision.ALLOW
+
+
+def missing_key(context: Context, key: str, bucket: BucketRecord | None = None) -> S3Error:
+    """The error for a key that is not there: who may not list the bucket doesn't learn that."""
+    if allows(context, "s3:ListBucket", None, bucket):
+        return NoSuchKey(fields={"Key": key})
+    return denied(context, "s3:ListBucket", None, bucket)
+
+
+def denied(context: Context, action: str, key: str | None, bucket: BucketRecord | None = None) -> AccessDenied:
+    """The error, as AWS words it for a caller that is known; the anonymous learn nothing."""
+    if context.caller is None:
+        return AccessDenied()
+    name = bucket.name if bucket is not None else context.bucket_name
+    resource = f"{_ARN}{name}/{key}" if key is not None else f"{_ARN}{name or '*'}"
+    return AccessDenied(
+        f"User: {context.caller.arn} is not authorized to perform: {action} on resource: {_printable(resource)}"
+    )
+
+
+def principal_of(caller: Caller | None) -> Principal:
+    """The caller as policies see it."""
+    if caller is None:
+        return ANONYMOUS
+    return Principal(caller.account.account_id, caller.arn, caller.account.canonical_id, caller.user is None)
+
+
+def _policy_for(bucket: BucketRecord, caller: Caller | None) -> Policy | None:
+    """The bucket policy that counts for a caller: none but a Deny of all, where it can't be read or is restricted."""
+    if bucket.is_policy_broken:
+        return DENY_EVERYTHING
+    policy = bucket.policy
+    block = bucket.public_access_block
+    if (
+        policy is not None
+        and block is not None
+        and block.restrict_public_buckets
+        and (caller is None or caller.account.account_id != bucket.owner.account_id)
+        and has_public_policy(bucket)
+    ):
+        return DENY_EVERYTHING
+    return policy
+
+
+def has_public_policy(bucket: BucketRecord) -> bool:
+    """Whether the bucket's policy is public in the sense of Block Public Access. Computed once a policy."""
+    policy = bucket.policy
+    if policy is None:
+        return False
+    kept = _public.get(bucket.bucket_id)
+    if kept is not None and kept[0] is policy:
+        return kept[1]
+    if len(_public) >= _PUBLIC_KEPT:
+        del _public[next(iter(_public))]
+    found = is_public(policy)
+    _public[bucket.bucket_id] = (policy, found)
+    return found
+
+
+def _printable(resource: str) -> str:
+    return '"' + resource.encode("utf-8", "replace").decode() + '"'

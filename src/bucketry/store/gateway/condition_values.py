@@ -1,0 +1,176 @@
+"""Condition keys of a request and their values, each computed when a policy asks for it and not before.
+
+IAM User Guide, "AWS global condition context keys"; Service Authorization Reference, "Condition keys for Amazon S3".
+Values come from what the server knows: the peer's address is that of the connection, no header says where a request
+comes from. Of the headers only `x-amz-*` (as `s3:x-amz-*`), User-Agent, Referer, If-Match and If-None-Match are keys,
+each under its own name, so that no header can stand for another key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from urllib.parse import unquote
+
+from bucketry.store.gateway.context import Context
+from bucketry.store.identity.types import BucketRecord
+from bucketry.store.policy.variables import ContextValue
+from bucketry.store.s3.dates import iso8601_seconds
+from bucketry.store.s3.errors import S3Error
+from bucketry.store.s3.tagging import parse_tag_header
+
+_LISTINGS = frozenset({"ListObjects", "ListObjectsV2", "ListMultipartUploads"})
+_CREATES = frozenset({"PutObject", "CopyObject", "CompleteMultipartUpload"})
+_EXISTING_TAG = "s3:existingobjecttag/"
+_REQUEST_TAG = "s3:requestobjecttag/"
+_PRINCIPAL_TAG = "aws:principaltag/"
+
+
+class ConditionValues(Mapping[str, ContextValue | None]):
+    """The condition keys of one question: a request, and the bucket and key that it is asked about."""
+
+    __slots__ = ("_bucket", "_context", "_found", "_key")
+
+    def __init__(self, context: Context, bucket: BucketRecord | None, key: str) -> None:
+        self._context = context
+        self._bucket = bucket
+        self._key = key
+        self._found: dict[str, ContextValue | None] = {}
+
+    def get(self, name: str, default: object = None) -> ContextValue | None:
+        """The value of a lower-case key; None when the request has none."""
+        if name in self._found:
+            return self._found[name]
+        given = self._context.condition_values.get(name)
+        value = self._compute(name) if given is None else given
+        self._found[name] = value
+        return value
+
+    def __getitem__(self, name: str) -> ContextValue | None:
+        value = self.get(name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_FIXED)
+
+    def __len__(self) -> int:
+        return len(_FIXED)
+
+    def _compute(self, name: str) -> ContextValue | None:
+        fixed = _FIXED.get(name)
+        if fixed is not None:
+            return fixed(self._context)
+        if name.startswith("s3:x-amz-"):
+            return self._context.request.headers.get(name[3:])
+        if name.startswith(_EXISTING_TAG):
+            return self._existing_tag(name[len(_EXISTING_TAG) :])
+        if name.startswith(_REQUEST_TAG):
+            return _ignoring_case(_request_tags(self._context), name[len(_REQUEST_TAG) :])
+        if name.startswith(_PRINCIPAL_TAG):
+            caller = self._context.caller
+            tags = caller.user.tags if caller is not None and caller.user is not None else {}
+            return _ignoring_case(tags, name[len(_PRINCIPAL_TAG) :])
+        if name in ("s3:resourceaccount", "aws:resourceaccount"):
+            return self._bucket.owner.account_id if self._bucket is not None else None
+        return None
+
+    def _existing_tag(self, tag: str) -> str | None:
+        if self._bucket is None or not self._key:
+            return None
+        version = self._context.services.disk.bucket(self._bucket.name, self._bucket.bucket_id).get(self._key)
+        return _ignoring_case(version.tags, tag) if version is not None else None
+
+
+def _ignoring_case(tags: Mapping[str, str], lower_name: str) -> str | None:
+    """Keys of policies compare without case, tag keys among them."""
+    for name, value in tags.items():
+        if name.lower() == lower_name:
+            return value
+    return None
+
+
+def _request_tags(context: Context) -> Mapping[str, str]:
+    header = context.request.headers.get("x-amz-tagging")
+    if header is None:
+        return {}
+    try:
+        return parse_tag_header(header)
+    except S3Error:
+        return {}  # the handler refuses the header
+
+
+def _request_tag_keys(context: Context) -> ContextValue | None:
+    return list(_request_tags(context)) or None
+
+
+def _user_id(context: Context) -> str | None:
+    caller = context.caller
+    if caller is None:
+        return None
+    return caller.user.user_id if caller.user is not None else caller.account.account_id
+
+
+def _principal_type(context: Context) -> str:
+    if context.caller is None:
+        return "Anonymous"
+    return "Account" if context.caller.user is None else "User"
+
+
+def _listing_parameter(name: str) -> Callable[[Context], ContextValue | None]:
+    def value(context: Context) -> ContextValue | None:
+        return context.request.parameters.get(name) if context.operation.name in _LISTINGS else None
+
+    return value
+
+
+def _header(name: str) -> Callable[[Context], ContextValue | None]:
+    return lambda context: context.request.headers.get(name)
+
+
+def _copy_source(context: Context) -> str | None:
+    source = context.request.headers.get("x-amz-copy-source")
+    return None if source is None else unquote(source.partition("?versionId=")[0]).removeprefix("/")
+
+
+def _auth_type(context: Context) -> str | None:
+    if context.claim is None:
+        return None
+    return "REST-QUERY-STRING" if context.claim.is_presigned else "REST-HEADER"
+
+
+def _creates_object(context: Context) -> str | None:
+    return "true" if context.operation.name in _CREATES else "false"
+
+
+_FIXED: dict[str, Callable[[Context], ContextValue | None]] = {
+    "aws:sourceip": lambda context: context.request.remote_ip or None,
+    "aws:securetransport": lambda context: "true" if context.request.is_secure else "false",
+    "aws:currenttime": lambda context: iso8601_seconds(context.now_ms),
+    "aws:epochtime": lambda context: str(context.now_ms // 1000),
+    "aws:username": lambda context: context.caller.user.name if context.caller and context.caller.user else None,
+    "aws:userid": _user_id,
+    "aws:principalarn": lambda context: context.caller.arn if context.caller else None,
+    "aws:principalaccount": lambda context: context.caller.account.account_id if context.caller else None,
+    "aws:principaltype": _principal_type,
+    "aws:principalisawsservice": lambda _context: "false",
+    "aws:viaawsservice": lambda _context: "false",
+    "aws:requestedregion": lambda context: context.services.settings.region,
+    "aws:useragent": _header("user-agent"),
+    "aws:referer": _header("referer"),
+    "s3:prefix": _listing_parameter("prefix"),
+    "s3:delimiter": _listing_parameter("delimiter"),
+    "s3:max-keys": _listing_parameter("max-keys"),
+    "s3:if-match": _header("if-match"),
+    "s3:if-none-match": _header("if-none-match"),
+    "s3:objectcreationoperation": _creates_object,
+    "s3:versionid": lambda context: context.request.parameters.get("versionId"),
+    "s3:requestobjecttagkeys": _request_tag_keys,
+    "s3:x-amz-copy-source": _copy_source,
+    "s3:x-amz-content-sha256": lambda context: context.claim.content_sha256 if context.claim else None,
+    "s3:authtype": _auth_type,
+    "s3:signatureversion": lambda context: "AWS4-HMAC-SHA256" if context.claim else None,
+    "s3:signatureage": lambda context: (
+        str(max(0, context.now_ms - context.claim.epoch_s * 1000)) if context.claim else None
+    ),
+}

@@ -1,0 +1,118 @@
+"""PutObject and DeleteObject. Amazon S3 API Reference, of both; User Guide, "Conditional requests".
+
+Of a body nothing is kept unless all that was announced of it holds. Conditions are asked twice: before the body is
+read, so that an upload in vain ends early, and in the transaction, where nobody can come between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bucketry.store.disk.bucket import Bucket
+from bucketry.store.disk.segments import RecordFooter, RecordHeader
+from bucketry.store.disk.stored import Written
+from bucketry.store.disk.types import Guard, NewObject, Version
+from bucketry.store.gateway import authorise
+from bucketry.store.gateway.bodies import ObjectBody, Received
+from bucketry.store.gateway.context import Context
+from bucketry.store.gateway.http import Response
+from bucketry.store.gateway.objects_get import bucket_on_disk, check_version_id
+from bucketry.store.s3.checksums import BY_NAME
+from bucketry.store.s3.conditions import check_delete, check_write, check_write_fields
+from bucketry.store.s3.stored_headers import stored_headers
+from bucketry.store.s3.tagging import parse_tag_header
+
+FULL_OBJECT = "FULL_OBJECT"
+
+
+async def put_object(context: Context) -> Response:
+    """Store the body as the object of this key."""
+    guard = write_guard(context)
+    tags = request_tags(context)
+    headers = stored_headers(context.request.headers)
+    body = ObjectBody(context)
+    bucket = bucket_on_disk(context)
+    if guard is not None:
+        guard(bucket.get(context.key))
+    owner = owner_of_new(context)
+    header = RecordHeader("object", context.key, context.now_ms, owner, headers=headers, tags=dict(tags))
+    received, written = await receive(bucket, body, header)
+    new = NewObject(
+        key=context.key,
+        etag=received.md5_hex,
+        owner=owner,
+        modified_ms=context.services.clock_ms(),
+        headers=headers,
+        checksums=received.checksums,
+        checksum_type=FULL_OBJECT if received.checksums else "",
+        tags=tags,
+    )
+    await bucket.put(new, written, guard)
+    return Response(headers=[("ETag", f'"{received.md5_hex}"'), *received_fields(received)])
+
+
+async def receive(bucket: Bucket, body: ObjectBody, header: RecordHeader) -> tuple[Received, Written]:
+    """Read a body to the disk, verified and synced but not yet referred to: pass it to a change of the bucket, once."""
+    writer = await bucket.writer(header, body.size)
+    try:
+        await body.pour(writer.write)
+        received = body.finish()
+        footer = RecordFooter(received.md5_hex, received.checksums, FULL_OBJECT if received.checksums else "")
+        return received, await writer.finish(footer)
+    except BaseException:
+        writer.abort()
+        raise
+
+
+def received_fields(received: Received) -> list[tuple[str, str]]:
+    """The checksum that was verified, as fields of the answer to an upload of a whole object."""
+    if not received.checksums:
+        return []
+    fields = [(BY_NAME[name].header, value) for name, value in received.checksums.items()]
+    return [*fields, ("x-amz-checksum-type", FULL_OBJECT)]
+
+
+def write_guard(context: Context) -> Guard | None:
+    """What If-Match and If-None-Match of a write ask of the object that is there; None: nothing."""
+    headers = context.request.headers
+    if_match, if_none_match = headers.get("if-match"), headers.get("if-none-match")
+    if if_match is None and if_none_match is None:
+        return None
+    check_write_fields(if_match, if_none_match)
+    key = context.key
+
+    def guard(current: Version | None) -> None:
+        check_write(if_match, if_none_match, key, _etag(current))
+
+    return guard
+
+
+def request_tags(context: Context) -> Mapping[str, str]:
+    """The tags of x-amz-tagging, for a caller who may set them. AccessDenied, InvalidTag, InvalidArgument."""
+    header = context.request.headers.get("x-amz-tagging")
+    if not header:
+        return {}
+    authorise.demand(context, "s3:PutObjectTagging", context.key)
+    return parse_tag_header(header)
+
+
+def owner_of_new(context: Context) -> str:
+    """The account that owns what is written: always the bucket's, as under BucketOwnerEnforced."""
+    assert context.bucket is not None, "the pipeline finds the bucket of each operation on objects"
+    return context.bucket.owner.account_id
+
+
+async def delete_object(context: Context) -> Response:
+    """Remove the object; one that is not there is no error."""
+    check_version_id(context.request)
+    if_match = context.request.headers.get("if-match")
+
+    def guard(current: Version | None) -> None:
+        check_delete(if_match, _etag(current))
+
+    await bucket_on_disk(context).delete(context.key, guard if if_match is not None else None)
+    return Response(status=204)
+
+
+def _etag(version: Version | None) -> str | None:
+    return None if version is None or version.is_delete_marker else version.etag

@@ -1,0 +1,239 @@
+"""The way of a request: what it names, who signed it, which bucket, whether they may, then its handler.
+
+The order is Amazon S3's: the signature before the bucket, the bucket before the rights, the rights before the rest. So
+an unsigned request to a private bucket learns nothing, and a wrong signature is never told apart by what exists. Every
+request takes this way; there is no other door to a handler.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from hashlib import sha256
+from secrets import token_urlsafe
+
+from bucketry.kernel import logs
+from bucketry.store.disk import errors as disk_errors
+from bucketry.store.gateway import authorise, cors, iam_api, refusals, routing
+from bucketry.store.gateway.authenticate import Authenticator, Signed
+from bucketry.store.gateway.bodies import has_body, read_document
+from bucketry.store.gateway.context import Context, Services
+from bucketry.store.gateway.error_documents import error_response
+from bucketry.store.gateway.handlers import BEFORE_AUTHORISING, HANDLERS, Handler
+from bucketry.store.gateway.http import Request, Response
+from bucketry.store.gateway.server import HttpServer
+from bucketry.store.identity.types import BucketRecord
+from bucketry.store.s3 import names
+from bucketry.store.s3.errors import (
+    AccessDenied,
+    InsufficientStorage,
+    InternalError,
+    InvalidBucketName,
+    MaxMessageLengthExceeded,
+    NoSuchBucket,
+    OperationAborted,
+    S3Error,
+)
+from bucketry.store.s3.headers import Headers
+from bucketry.store.s3.operations import Body, Operation, Resource
+
+MAX_IAM_BODY_BYTES = 1024 * 1024
+MAX_DROPPED_BODY_BYTES = 64 * 1024  # a body where none is expected: read and dropped up to here
+
+_IAM = Operation("IAM", "POST", Resource.SERVICE, None, body=Body.DOCUMENT)
+_HEALTH = Response(headers=[("Content-Type", "text/plain"), ("Cache-Control", "no-store")], body=b"ok")
+_log = logs.get("gateway")
+
+
+class Gateway:
+    """Answers the S3 and IAM requests of one process. `host_id` is what error documents give as HostId."""
+
+    def __init__(self, services: Services, host_id: str, handlers: Mapping[str, Handler] = HANDLERS) -> None:
+        self._services = services
+        self._host_id = host_id
+        self._handlers = handlers
+        self._router = routing.Router(services.settings.s3_domains)
+        self._authenticator = Authenticator(services.identity, services.settings.region)
+        self._cors = cors.CorsRules()
+        self._logs_access = _log.is_enabled_for(10)
+
+    async def answer(self, request: Request) -> Response:
+        """The answer to a request, an error document where it fails. Raises nothing but CancelledError."""
+        context = Context(self._services, request, _IAM, now_ms=self._services.clock_ms())
+        try:
+            response = await self._run(context)
+        except S3Error as error:
+            response = self._refuse(context, error)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            response = self._refuse(context, self._translate(context, error))
+        bucket = context.bucket
+        if bucket is not None and bucket.cors is not None and request.method != "OPTIONS":
+            response.headers += self._cors.headers_for(bucket, request)
+        if self._logs_access:
+            self._log_access(context, response)
+        return response
+
+    async def _run(self, context: Context) -> Response:
+        request = context.request
+        if request.raw_path == routing.HEALTH_PATH:
+            return _health(request)
+        target = self._router.locate(request)
+        context.bucket_name, context.key = target.bucket, target.key
+        self._services.identity.refresh()
+        if routing.is_iam(request, target):
+            return await self._iam(context)
+        if request.method == "OPTIONS":
+            context.operation = routing.operation_of(request, target)
+            return self._cors.preflight(self._bucket(target.bucket), request)
+        signed = self._authenticator.identify(request, context.now_ms)
+        if signed is not None:
+            self._accept(context, signed)
+        context.operation = operation = routing.operation_of(context.request, target)
+        if target.bucket and operation.name != "CreateBucket":
+            context.bucket = bucket = self._bucket(target.bucket)
+            _check_expected_owner(request, bucket)
+        before = BEFORE_AUTHORISING.get(operation.name)
+        if before is not None:
+            await before(context)
+        if operation.action is not None:
+            version_action = operation.version_action
+            action = version_action if version_action and "versionId" in request.parameters else operation.action
+            authorise.demand(context, action, context.key if target.resource is Resource.OBJECT else None)
+        refusals.check_headers(context.request, operation, context.bucket)
+        if operation.body is Body.NONE and has_body(context):
+            await read_document(context, MAX_DROPPED_BODY_BYTES)
+        return await self._handlers[operation.name](context)
+
+    def _accept(self, context: Context, signed: Signed, payload_sha256: str | None = None) -> None:
+        """Verify the signature; from here on the request is the caller's."""
+        claim = signed.claim
+        context.caller = self._authenticator.verify(context.request, signed, payload_sha256)
+        context.claim = claim
+        context.signing_key = signed.signing_key
+        if claim.is_presigned:
+            context.request.headers = _with_signed_parameters(context.request)
+        self._services.identity.note_key_use(claim.access_key_id, claim.service, claim.region)
+
+    def _bucket(self, name: str) -> BucketRecord:
+        bucket = self._services.identity.bucket(name)
+        if bucket is not None:
+            return bucket
+        if not names.is_valid_bucket_name(name):
+            raise InvalidBucketName(fields={"BucketName": name[:255]})
+        raise NoSuchBucket(fields={"BucketName": name})
+
+    async def _iam(self, context: Context) -> Response:
+        """The IAM Query API: its signature covers the body, which therefore is read first, by known keys alone."""
+        request = context.request
+        try:
+            signed = self._authenticator.identify(request, context.now_ms, ("iam", "sts"))
+            if signed is None:
+                body = b""
+            else:
+                body = await _read_form(request) if signed.caller is not None else b""
+                self._accept(context, signed, sha256(body).hexdigest())
+            return await iam_api.answer(self._services, request, context.claim, context.caller, body)
+        except S3Error as error:
+            return iam_api.refuse(error, request.request_id)
+        except Exception as error:
+            return iam_api.refuse(self._translate(context, error), request.request_id)
+
+    # --- what went wrong
+
+    def _refuse(self, context: Context, error: S3Error) -> Response:
+        request = context.request
+        return error_response(error, _shown(request.raw_path), request.request_id, self._host_id)
+
+    def _translate(self, context: Context, error: Exception) -> S3Error:
+        """What the disk or a mistake of ours is to a client. All but the expected is logged, once, with its id."""
+        if isinstance(error, disk_errors.BucketMissing):
+            return NoSuchBucket(fields={"BucketName": context.bucket_name})
+        if isinstance(error, disk_errors.Superseded):
+            return OperationAborted()
+        request = context.request
+        _log.error("request failed", request_id=request.request_id, operation=context.operation.name, exc_info=error)
+        if isinstance(error, disk_errors.DiskFull):
+            return InsufficientStorage()
+        return InternalError()
+
+    def _log_access(self, context: Context, response: Response) -> None:
+        """A line a request, at debug level. Of the query only the names: values may be signatures and tokens."""
+        request = context.request
+        _log.debug(
+            "request",
+            request_id=request.request_id,
+            remote=request.remote_ip,
+            method=request.method,
+            path=_shown(request.raw_path),
+            parameters=sorted(request.parameters),
+            operation=context.operation.name,
+            access_key_id=context.claim.access_key_id if context.claim else None,
+            status=response.status,
+            duration_ms=self._services.clock_ms() - context.now_ms,
+        )
+
+
+def _health(request: Request) -> Response:
+    if request.method in ("GET", "HEAD"):
+        return Response(headers=list(_HEALTH.headers), body=_HEALTH.body)
+    raise AccessDenied
+
+
+def _check_expected_owner(request: Request, bucket: BucketRecord) -> None:
+    expected = request.headers.get("x-amz-expected-bucket-owner")
+    if expected is not None and expected != bucket.owner.account_id:
+        raise AccessDenied
+
+
+async def _read_form(request: Request) -> bytes:
+    pieces: list[bytes] = []
+    left = MAX_IAM_BODY_BYTES
+    while piece := await request.body.read_chunk():
+        left -= len(piece)
+        if left < 0:
+            raise MaxMessageLengthExceeded(fields={"MaxMessageLengthBytes": str(MAX_IAM_BODY_BYTES)})
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+_SIGNATURE_PARAMETERS = frozenset(
+    {
+        "x-amz-algorithm",
+        "x-amz-credential",
+        "x-amz-signature",
+        "x-amz-date",
+        "x-amz-signedheaders",
+        "x-amz-expires",
+        "x-amz-security-token",
+        "x-amz-content-sha256",
+    }
+)
+
+
+def _with_signed_parameters(request: Request) -> Headers:
+    """The headers with the x-amz-* parameters of a presigned URL among them.
+
+    Several SDKs put headers to be sent into the URL they sign (x-amz-checksum-crc32, x-amz-meta-…), and S3 takes them
+    from there; the signature covers both.
+    """
+    hoisted = [
+        (name.lower(), value)
+        for name, value in request.parameters.items()
+        if name[:6].lower() == "x-amz-" and name.lower() not in _SIGNATURE_PARAMETERS
+    ]
+    hoisted = [(name, value) for name, value in hoisted if name not in request.headers]
+    return Headers([*request.headers.items(), *hoisted]) if hoisted else request.headers
+
+
+def _shown(raw_path: str) -> str:
+    return raw_path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def make_server(services: Services) -> HttpServer:
+    """The S3 and IAM front of one process: a protocol factory for `loop.create_server(server, sock=…)`; end it by
+    `stop`. Call it in the running loop.
+    """
+    host_id = token_urlsafe(36)
+    return HttpServer(Gateway(services, host_id).answer, services.clock_ms, host_id)
