@@ -182,9 +182,7 @@ class Decoder:
             raise _broken("a line ends without CRLF")
         elif self._state is _State.HEADER:
             self._begin_chunk(content)
-        elif content:
-            raise _broken("data is not followed by a line end")
-        else:
+        else:  # the two bytes after data, CRLF
             self._state = _State.HEADER
 
     def _begin_chunk(self, header: bytes) -> None:

@@ -8,7 +8,7 @@ import hmac
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
@@ -73,10 +73,13 @@ def sign(
     return _wire(request)
 
 
-def presign(method: str, url: str, headers: Iterable[tuple[str, str]] = (), *, expires: int = 3600) -> Wire:
+def presign(
+    method: str, url: str, headers: Iterable[tuple[str, str]] = (), *, service: str = "s3", expires: int = 3600
+) -> Wire:
     """A presigned request of botocore."""
     request = _request(method, url, headers, b"")
-    S3SigV4QueryAuth(Credentials(ACCESS_KEY, SECRET), "s3", REGION, expires=expires).add_auth(request)
+    auth = S3SigV4QueryAuth if service == "s3" else SigV4QueryAuth
+    auth(Credentials(ACCESS_KEY, SECRET), service, REGION, expires=expires).add_auth(request)
     return _wire(request)
 
 

@@ -229,6 +229,12 @@ def test_payload_must_have_the_announced_length() -> None:
         refuses(IncompleteBody, decoder(UNSIGNED, length, (CRC,)), unsigned_body(b"hello"))
 
 
+def test_nothing_of_a_chunk_beyond_the_announced_length_is_handed_out() -> None:
+    for mode, header in ((UNSIGNED, b"6\r\n"), (SIGNED, b"6;chunk-signature=" + b"0" * 64 + b"\r\n")):
+        with pytest.raises(IncompleteBody, match="longer than x-amz-decoded-content-length"):
+            decoder(mode, 5).feed(header + b"h")
+
+
 @pytest.mark.parametrize("mode", [SIGNED, UNSIGNED])
 def test_small_chunk_may_only_be_the_last(mode: PayloadMode) -> None:
     body = (signed_body if mode is SIGNED else unsigned_body)(b"1" * 8192, b"2" * 8191, b"3")

@@ -159,6 +159,10 @@ def test_bucket_of_a_host(host: str, bucket: str | None) -> None:
     assert names.split_host(host, reversed(DOMAINS)) == bucket
 
 
+def test_address_is_no_bucket_whatever_the_domains() -> None:
+    assert names.split_host("127.0.0.1:9000", ("0.0.1", "0.1", "1")) is None
+
+
 @pytest.mark.parametrize(
     ("name", "listed"),
     [

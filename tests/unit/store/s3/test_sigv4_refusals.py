@@ -188,6 +188,15 @@ def test_iam_takes_no_unsigned_body() -> None:
         wire.verify(payload_sha256=EMPTY)
 
 
+def test_presigned_iam_request_covers_its_body() -> None:
+    wire = presign("GET", "http://localhost:9001/?Action=ListUsers&Version=2010-05-08", service="iam")
+    assert wire.verify(payload_sha256=EMPTY).content_sha256 is None
+    with pytest.raises(SignatureDoesNotMatch):
+        wire.verify(payload_sha256="0" * 64)
+    with pytest.raises(InvalidRequest):
+        wire.verify()
+
+
 def test_refusal_hides_tokens_and_customer_keys() -> None:
     header = ("x-amz-server-side-encryption-customer-key", "a2V5LW1hdGVyaWFs")
     wire = sign("GET", URL, [header, ("cookie", "session=abc")], token="the-token")
