@@ -50,14 +50,19 @@ docs: setup-dev  ## Write the pages that are made from the code
 docs-check: setup-dev  ## Fail where a page and the code disagree
 	$(BIN)/pytest -q tests/docs
 
-bench: setup-dev  ## Measure beside another server, in one run; writes docs/performance.md
-	$(BIN)/python -m bench $(BENCH)
+$(VENV)/.bench: requirements-bench.lock $(VENV)/.dev
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	@touch $@
+
+bench: $(VENV)/.bench  ## Measure beside SeaweedFS in one run (needs wrk); writes docs/performance.md
+	$(BIN)/python -m bench --output docs/performance.md $(BENCH)
 
 check: lint test-all docs-check  ## All that CI does
 
 lock: ## Renew the lock files (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate -q pyproject.toml --group setup --group dev -o requirements-dev.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate -q pyproject.toml --group setup -c requirements-dev.lock -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate -q --group bench -c requirements-dev.lock -o requirements-bench.lock
 
 clean:  ## Remove what was made here, but no data
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
