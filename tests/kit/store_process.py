@@ -1,0 +1,66 @@
+"""One store in a process of its own, without supervisor and marketplace: `python -m tests.kit.store_process DATA`.
+
+Listens on a port that the system chose, makes two accounts, prints one JSON line with what a test needs, serves until
+SIGTERM or until stdin ends (its parent is gone). Logs go to stderr at debug level, so that tests can look for secrets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import uvloop
+
+from bucketry.kernel import logs
+from bucketry.kernel.clock import system_clock_ms
+from bucketry.kernel.envelope import Envelope
+from bucketry.store.disk.store import Disk
+from bucketry.store.gateway.context import Services, StoreSettings
+from bucketry.store.gateway.pipeline import make_server
+from bucketry.store.identity.store import Identity
+
+
+def _master_key(data: Path) -> bytes:
+    file = data / "test.key"
+    if not file.exists():
+        file.write_bytes(os.urandom(32))
+    return file.read_bytes()
+
+
+async def main(data: Path, log_level: str) -> None:
+    logs.configure(log_level, as_json=True)
+    identity = Identity(data / "identity.sqlite", Envelope([_master_key(data)]), system_clock_ms)
+    disk = Disk(data, clock_ms=system_clock_ms)
+    accounts = []
+    for name in ("one", "two"):
+        account, access_key_id, secret = await identity.create_account(name)
+        accounts.append(
+            {
+                "account_id": account.account_id,
+                "canonical_id": account.canonical_id,
+                "access_key_id": access_key_id,
+                "secret_access_key": secret,
+            }
+        )
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_reader(sys.stdin.fileno(), stop.set)
+    server = make_server(Services(disk, identity, StoreSettings(), system_clock_ms))
+    listener = socket.create_server(("127.0.0.1", 0))
+    acceptor = await loop.create_server(server, sock=listener)
+    print(json.dumps({"port": listener.getsockname()[1], "accounts": accounts}), flush=True)
+    await stop.wait()
+    acceptor.close()
+    await server.stop(5)
+    await disk.close()
+    identity.close()
+
+
+if __name__ == "__main__":
+    uvloop.run(main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "debug"))
