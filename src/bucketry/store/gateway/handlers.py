@@ -8,18 +8,73 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from bucketry.store.gateway import object_tag_conditions, objects_get, objects_put
+from bucketry.store.gateway import (
+    bucket_policy,
+    bucket_settings,
+    buckets,
+    copy,
+    delete_objects,
+    listing,
+    multipart,
+    multipart_complete,
+    multipart_listing,
+    object_tag_conditions,
+    object_tagging,
+    objects_get,
+    objects_put,
+)
 from bucketry.store.gateway.context import Context
 from bucketry.store.gateway.http import Response
 
 Handler = Callable[[Context], Awaitable[Response]]
 
 HANDLERS: Mapping[str, Handler] = {
+    # buckets
+    "ListBuckets": listing.list_buckets,
+    "CreateBucket": buckets.create_bucket,
+    "HeadBucket": buckets.head_bucket,
+    "DeleteBucket": buckets.delete_bucket,
+    "GetBucketLocation": buckets.get_bucket_location,
+    "ListObjects": listing.list_objects,
+    "ListObjectsV2": listing.list_objects_v2,
+    "DeleteObjects": delete_objects.delete_objects,
+    # settings of buckets
+    "GetBucketTagging": bucket_settings.get_bucket_tagging,
+    "PutBucketTagging": bucket_settings.put_bucket_tagging,
+    "DeleteBucketTagging": bucket_settings.delete_bucket_tagging,
+    "GetBucketCors": bucket_settings.get_bucket_cors,
+    "PutBucketCors": bucket_settings.put_bucket_cors,
+    "DeleteBucketCors": bucket_settings.delete_bucket_cors,
+    "GetBucketPolicy": bucket_policy.get_bucket_policy,
+    "PutBucketPolicy": bucket_policy.put_bucket_policy,
+    "DeleteBucketPolicy": bucket_policy.delete_bucket_policy,
+    "GetBucketPolicyStatus": bucket_policy.get_bucket_policy_status,
+    "GetBucketWebsite": bucket_settings.get_bucket_website,
+    "PutBucketWebsite": bucket_settings.put_bucket_website,
+    "DeleteBucketWebsite": bucket_settings.delete_bucket_website,
+    "GetPublicAccessBlock": bucket_settings.get_public_access_block,
+    "PutPublicAccessBlock": bucket_settings.put_public_access_block,
+    "DeletePublicAccessBlock": bucket_settings.delete_public_access_block,
+    "GetBucketOwnershipControls": bucket_settings.get_bucket_ownership_controls,
+    "PutBucketOwnershipControls": bucket_settings.put_bucket_ownership_controls,
+    "DeleteBucketOwnershipControls": bucket_settings.delete_bucket_ownership_controls,
     # objects
     "GetObject": objects_get.get_object,
     "HeadObject": objects_get.head_object,
     "PutObject": objects_put.put_object,
     "DeleteObject": objects_put.delete_object,
+    "CopyObject": copy.copy_object,
+    "GetObjectTagging": object_tagging.get_object_tagging,
+    "PutObjectTagging": object_tagging.put_object_tagging,
+    "DeleteObjectTagging": object_tagging.delete_object_tagging,
+    # multipart uploads
+    "CreateMultipartUpload": multipart.create_multipart_upload,
+    "UploadPart": multipart.upload_part,
+    "UploadPartCopy": copy.upload_part_copy,
+    "CompleteMultipartUpload": multipart_complete.complete_multipart_upload,
+    "AbortMultipartUpload": multipart.abort_multipart_upload,
+    "ListMultipartUploads": multipart_listing.list_multipart_uploads,
+    "ListParts": multipart_listing.list_parts,
 }
 
 # What must be known of a body before its sender's rights can be decided.

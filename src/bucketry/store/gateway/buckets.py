@@ -1,0 +1,118 @@
+"""Buckets themselves: made, looked at, removed.
+
+Amazon S3 API Reference, CreateBucket, HeadBucket, GetBucketLocation, DeleteBucket. A bucket is a folder on the disk and
+a row that names it. It is there exactly while the row is: the folder is made before it and removed after it, so that a
+crash in between leaves at most a folder without a name, which the garbage run takes, and a repeat finishes the work.
+"""
+
+from __future__ import annotations
+
+from bucketry.kernel import ids
+from bucketry.store.disk import errors as disk_errors
+from bucketry.store.disk.changes import close_bucket
+from bucketry.store.gateway.bodies import read_document
+from bucketry.store.gateway.bucket_settings import bucket_of, xml_response
+from bucketry.store.gateway.context import Context
+from bucketry.store.gateway.http import Response
+from bucketry.store.identity import errors as identity_errors
+from bucketry.store.identity.types import Account, BucketRecord
+from bucketry.store.s3.buckets import FIRST_REGION, check_location, check_ownership_header, location_document
+from bucketry.store.s3.errors import (
+    AccessDenied,
+    BucketAlreadyExists,
+    BucketAlreadyOwnedByYou,
+    BucketNotEmpty,
+    NoSuchBucket,
+    S3Error,
+    TooManyBuckets,
+)
+from bucketry.store.s3.names import check_bucket_name
+
+_DOCUMENT_BYTES = 64 * 1024
+_ID_BYTES = 8
+
+
+async def create_bucket(context: Context) -> Response:
+    name, settings = context.bucket_name, context.services.settings
+    if context.caller is None:
+        raise AccessDenied
+    check_bucket_name(name)
+    check_location(await read_document(context, _DOCUMENT_BYTES), settings.region)
+    header = context.request.headers.get("x-amz-object-ownership")
+    ownership = settings.default_object_ownership if header is None else check_ownership_header(header)
+    owner = context.caller.account
+    existing = context.services.identity.bucket(name)
+    if existing is None:
+        await _make(context, name, owner, ownership)
+    else:
+        _check_repeat(existing, owner, header)
+    return Response(headers=[("Location", f"/{name}")])
+
+
+async def _make(context: Context, name: str, owner: Account, ownership: str) -> None:
+    services = context.services
+    bucket_id = ids.hex_id(_ID_BYTES)
+    await services.disk.create_bucket(name, bucket_id)
+    try:
+        await services.identity.create_bucket(
+            name,
+            bucket_id,
+            owner.account_id,
+            services.settings.region,
+            ownership,
+            services.settings.max_buckets_per_account,
+        )
+    except identity_errors.IdentityError as error:
+        await services.disk.remove_bucket(name, bucket_id)
+        raise _refusal(error, name, owner) from None
+
+
+def _refusal(error: identity_errors.IdentityError, name: str, owner: Account) -> S3Error:
+    if isinstance(error, identity_errors.BucketTaken):
+        return _taken(name, is_own=error.owner == owner.account_id)
+    if isinstance(error, identity_errors.LimitExceeded):
+        return TooManyBuckets()
+    return AccessDenied()  # the account was deleted meanwhile
+
+
+def _taken(name: str, is_own: bool) -> S3Error:
+    return (BucketAlreadyOwnedByYou if is_own else BucketAlreadyExists)(fields={"BucketName": name})
+
+
+def _check_repeat(existing: BucketRecord, owner: Account, ownership: str | None) -> None:
+    """Making a bucket again succeeds in us-east-1 for its owner, as AWS keeps it for old clients, unless something else
+    is asked than there is."""
+    is_own = existing.owner.account_id == owner.account_id
+    is_same = ownership is None or ownership == existing.object_ownership
+    if not (is_own and is_same and existing.region == FIRST_REGION):
+        raise _taken(existing.name, is_own)
+
+
+async def head_bucket(context: Context) -> Response:
+    bucket = bucket_of(context)
+    headers = [("x-amz-bucket-region", bucket.region), ("x-amz-access-point-alias", "false")]
+    caller = context.caller
+    if caller is not None and caller.account.account_id == bucket.owner.account_id:
+        totals = context.services.disk.bucket(bucket.name, bucket.bucket_id).totals()
+        # As Ceph's gateway tells them, so that usage is asked in one way of both.
+        headers += [("X-RGW-Object-Count", str(totals.objects)), ("X-RGW-Bytes-Used", str(totals.bytes))]
+    return Response(headers=headers, content_length=0)
+
+
+async def get_bucket_location(context: Context) -> Response:
+    return xml_response(location_document(bucket_of(context).region))
+
+
+async def delete_bucket(context: Context) -> Response:
+    bucket, services = bucket_of(context), context.services
+    try:
+        # From here on nothing can be written any more, in any process, so that nothing is lost with the row.
+        await services.disk.bucket(bucket.name, bucket.bucket_id).transact(close_bucket)
+    except disk_errors.BucketNotEmpty:
+        raise BucketNotEmpty(fields={"BucketName": bucket.name}) from None
+    except disk_errors.BucketMissing:
+        pass  # an earlier removal came as far as the folder
+    if not await services.identity.delete_bucket(bucket.name, bucket.bucket_id):
+        raise NoSuchBucket(fields={"BucketName": bucket.name})
+    await services.disk.remove_bucket(bucket.name, bucket.bucket_id)
+    return Response(status=204)

@@ -1,0 +1,210 @@
+"""CopyObject and UploadPartCopy: bytes that are here already, under another name.
+
+Amazon S3 API Reference, of both. Each asks for the right to read the source and the right to write the target, in
+whichever buckets they are. Inside a bucket no byte moves; what must be known of the bytes (a part's MD5, a checksum
+that was asked for) is computed by reading them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from bucketry.store.disk.bucket import Bucket
+from bucketry.store.disk.errors import Superseded, UploadMissing
+from bucketry.store.disk.types import NULL_VERSION, NewObject, Part, Version
+from bucketry.store.gateway import authorise
+from bucketry.store.gateway.bucket_settings import bucket_of, xml_response
+from bucketry.store.gateway.context import Context
+from bucketry.store.gateway.http import Response
+from bucketry.store.gateway.multipart import checksum_of, find_upload, no_such_upload
+from bucketry.store.gateway.objects_get import bucket_on_disk
+from bucketry.store.gateway.objects_put import owner_of_new, request_tags, write_guard
+from bucketry.store.gateway.rehashing import digests_of
+from bucketry.store.identity.types import BucketRecord
+from bucketry.store.s3 import checksums
+from bucketry.store.s3.checksums import Algorithm, ChecksumType
+from bucketry.store.s3.conditions import check_copy_source
+from bucketry.store.s3.copying import (
+    MAX_COPY_BYTES,
+    CopySource,
+    copy_conditions,
+    parse_copy_range,
+    parse_copy_source,
+    replaces,
+)
+from bucketry.store.s3.errors import AccessDenied, InvalidRequest, NoSuchBucket, NoSuchVersion, OperationAborted
+from bucketry.store.s3.multipart import copied_document, parse_part_number
+from bucketry.store.s3.stored_headers import REDIRECT, check_redirect, stored_headers
+
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What is copied, found and allowed."""
+
+    asked: CopySource
+    record: BucketRecord
+    bucket: Bucket
+    version: Version
+
+
+async def copy_object(context: Context) -> Response:
+    return await _while_replaced(context, _copy_object)
+
+
+async def upload_part_copy(context: Context) -> Response:
+    return await _while_replaced(context, _upload_part_copy)
+
+
+async def _while_replaced(context: Context, attempt: Callable[[Context], Awaitable[Response]]) -> Response:
+    """Try again with what is there now, where the source is overwritten between look-up and copy."""
+    for _ in range(_ATTEMPTS):
+        try:
+            return await attempt(context)
+        except Superseded:
+            continue
+    raise OperationAborted("The source is overwritten again and again while it is copied. Try again.")
+
+
+async def _copy_object(context: Context) -> Response:
+    guard = write_guard(context)
+    headers = context.request.headers
+    replaces_metadata = replaces(headers, "x-amz-metadata-directive", "metadata")
+    replaces_tags = replaces(headers, "x-amz-tagging-directive", "tagging")
+    source = _find_source(context)
+    version = source.version
+    if version.size > MAX_COPY_BYTES:
+        raise InvalidRequest(
+            f"The specified copy source is larger than the maximum allowable size for a copy source: {MAX_COPY_BYTES}"
+        )
+    is_itself = source.record is context.bucket and version.key == context.key
+    if is_itself and not (replaces_metadata or REDIRECT in headers or "x-amz-storage-class" in headers):
+        raise InvalidRequest(
+            "This copy request is illegal because it is trying to copy an object to itself without changing the "
+            "object's metadata, storage class, website redirect location or encryption attributes."
+        )
+    sums, kind = await _checksums(context, source)
+    new = NewObject(
+        key=context.key,
+        etag=version.etag,
+        owner=owner_of_new(context),
+        modified_ms=context.services.clock_ms(),
+        headers=_new_headers(context, version, replaces_metadata),
+        checksums=sums,
+        checksum_type=kind,
+        tags=_new_tags(context, source, replaces_tags),
+    )
+    made = await bucket_on_disk(context).copy(source.bucket, version, new, guard)
+    return xml_response(
+        copied_document("CopyObjectResult", made.etag, made.modified_ms, made.checksums, made.checksum_type)
+    )
+
+
+def _new_headers(context: Context, version: Version, replaces_metadata: bool) -> Mapping[str, str]:
+    """The copy's headers. A redirect is never taken from the source, only from the request."""
+    if replaces_metadata:
+        return stored_headers(context.request.headers)
+    kept = {name: value for name, value in version.headers.items() if name != REDIRECT}
+    redirect = context.request.headers.get(REDIRECT)
+    if redirect is not None:
+        check_redirect(redirect)
+        kept[REDIRECT] = redirect
+    return kept
+
+
+def _new_tags(context: Context, source: _Source, replaces_tags: bool) -> Mapping[str, str]:
+    """The copy's tags, for a caller who may read the source's and set the target's."""
+    if replaces_tags:
+        return request_tags(context)
+    tags = source.version.tags
+    if tags:
+        action = "s3:GetObjectTagging" if source.asked.version_id is None else "s3:GetObjectVersionTagging"
+        authorise.demand(context, action, source.version.key, source.record)
+        authorise.demand(context, "s3:PutObjectTagging", context.key)
+    return tags
+
+
+async def _checksums(context: Context, source: _Source) -> tuple[Mapping[str, str], str]:
+    """The copy's checksums and their type: the source's, or the one that x-amz-checksum-algorithm asks for."""
+    name = context.request.headers.get("x-amz-checksum-algorithm")
+    version = source.version
+    if name is None:
+        return version.checksums, version.checksum_type
+    algorithm = checksums.algorithm_named(name)
+    known = _full_checksum(version, algorithm)
+    if known is None:
+        found = await digests_of(source.bucket, version, 0, version.size, algorithm)
+        known = found.checksum
+    return {algorithm.value: known}, ChecksumType.FULL_OBJECT.value
+
+
+def _full_checksum(version: Version, algorithm: Algorithm) -> str | None:
+    """The checksum of all bytes of a version, where it is known."""
+    if version.checksum_type == ChecksumType.COMPOSITE.value:
+        return None
+    return version.checksums.get(algorithm.value)
+
+
+async def _upload_part_copy(context: Context) -> Response:
+    number = parse_part_number(context.request.parameters.get("partNumber", ""))
+    bucket = bucket_on_disk(context)
+    upload = find_upload(context, bucket)
+    source = _find_source(context)
+    version = source.version
+    asked = context.request.headers.get("x-amz-copy-source-range")
+    start, size = (0, version.size) if asked is None else parse_copy_range(asked, version.size)
+    if size > MAX_COPY_BYTES:
+        raise InvalidRequest(
+            f"The specified copy source is larger than the maximum allowable size for a copy source: {MAX_COPY_BYTES}"
+        )
+    algorithm, _ = checksum_of(upload)
+    etag, sums = await _part_digests(source, start, size, algorithm)
+    part = Part(number, size, etag, context.services.clock_ms(), sums)
+    try:
+        made = await bucket.copy_part(upload.upload_id, part, source.bucket, version, start)
+    except UploadMissing:
+        raise no_such_upload(upload.upload_id) from None
+    return xml_response(copied_document("CopyPartResult", made.etag, made.modified_ms, made.checksums))
+
+
+async def _part_digests(
+    source: _Source, start: int, size: int, algorithm: Algorithm | None
+) -> tuple[str, dict[str, str]]:
+    """ETag and checksums of a range; of a whole object what is known of it already."""
+    version = source.version
+    known = _full_checksum(version, algorithm) if algorithm else None
+    is_whole = size == version.size and "-" not in version.etag
+    if is_whole and (algorithm is None or known is not None):
+        return version.etag, {algorithm.value: known} if algorithm and known else {}
+    found = await digests_of(source.bucket, version, start, size, algorithm)
+    return found.md5_hex, {algorithm.value: found.checksum} if algorithm else {}
+
+
+def _find_source(context: Context) -> _Source:
+    """The source of a copy: named rightly, allowed, there, and as its conditions want it, asked in this order.
+
+    Raises InvalidArgument, NoSuchBucket, AccessDenied, NoSuchKey, NoSuchVersion, PreconditionFailed.
+    """
+    headers = context.request.headers
+    asked = parse_copy_source(headers.get("x-amz-copy-source") or "")
+    record = bucket_of(context)
+    if asked.bucket != record.name:
+        found = context.services.identity.bucket(asked.bucket)
+        if found is None:
+            raise NoSuchBucket(fields={"BucketName": asked.bucket})
+        record = found
+    expected = headers.get("x-amz-source-expected-bucket-owner")
+    if expected is not None and expected != record.owner.account_id:
+        raise AccessDenied
+    action = "s3:GetObject" if asked.version_id is None else "s3:GetObjectVersion"
+    authorise.demand(context, action, asked.key, record)
+    if asked.version_id not in (None, NULL_VERSION):
+        raise NoSuchVersion(fields={"Key": asked.key, "VersionId": (asked.version_id or "")[:1024]})
+    bucket = context.services.disk.bucket(record.name, record.bucket_id)
+    version = bucket.get(asked.key)
+    if version is None or version.is_delete_marker:
+        raise authorise.missing_key(context, asked.key, record)
+    check_copy_source(copy_conditions(headers), version.etag, version.modified_ms)
+    return _Source(asked, record, bucket, version)

@@ -1,0 +1,80 @@
+"""DeleteObjects: up to a thousand keys in one request, each authorised and answered apart.
+
+Amazon S3 API Reference, DeleteObjects. Keys without a condition go in one transaction.
+"""
+
+from __future__ import annotations
+
+from bucketry.store.disk.bucket import Bucket
+from bucketry.store.disk.types import NULL_VERSION, Guard, Version
+from bucketry.store.gateway.authorise import allows, denied
+from bucketry.store.gateway.bodies import read_document
+from bucketry.store.gateway.bucket_settings import bucket_of, xml_response
+from bucketry.store.gateway.context import Context
+from bucketry.store.gateway.http import Response
+from bucketry.store.s3.deleting import (
+    MAX_DELETE_BYTES,
+    AskedRemoval,
+    Removal,
+    delete_document,
+    holds,
+    parse_delete,
+)
+from bucketry.store.s3.errors import NoSuchKey, NoSuchVersion, PreconditionFailed, S3Error
+from bucketry.store.s3.names import check_key
+
+
+async def delete_objects(context: Context) -> Response:
+    bucket = bucket_of(context)
+    asked, is_quiet = parse_delete(await read_document(context, MAX_DELETE_BYTES, needs_digest=True))
+    refusals = [_refusal(context, removal) for removal in asked]
+    index = context.services.disk.bucket(bucket.name, bucket.bucket_id)
+    plain = [
+        removal.key
+        for removal, refusal in zip(asked, refusals, strict=True)
+        if refusal is None and not _is_conditional(removal)
+    ]
+    if plain:
+        await index.delete_many(plain)
+    results: list[Removal] = []
+    for removal, refusal in zip(asked, refusals, strict=True):
+        if refusal is None and _is_conditional(removal):
+            refusal = await _delete_if(index, removal)
+        results.append(Removal(removal, refusal))
+    return xml_response(delete_document(results, is_quiet))
+
+
+def _refusal(context: Context, asked: AskedRemoval) -> S3Error | None:
+    """Why this one may not be removed; rights come first, so that nothing else is learnt without them."""
+    action = "s3:DeleteObject" if asked.version_id is None else "s3:DeleteObjectVersion"
+    try:
+        check_key(asked.key)
+    except S3Error as error:
+        return error
+    if not allows(context, action, asked.key):
+        return denied(context, action, asked.key)
+    if asked.version_id not in (None, NULL_VERSION):
+        return NoSuchVersion()
+    return None
+
+
+def _is_conditional(asked: AskedRemoval) -> bool:
+    return asked.etag is not None or asked.modified_s is not None or asked.size is not None
+
+
+async def _delete_if(index: Bucket, asked: AskedRemoval) -> S3Error | None:
+    try:
+        await index.delete(asked.key, _guard(asked))
+    except S3Error as error:
+        return error
+    return None
+
+
+def _guard(asked: AskedRemoval) -> Guard:
+    def guard(current: Version | None) -> None:
+        if current is None:
+            raise NoSuchKey
+        if not holds(asked, current.etag, current.modified_ms, current.size):
+            raise PreconditionFailed
+
+    return guard
