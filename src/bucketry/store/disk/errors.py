@@ -91,7 +91,9 @@ def from_os(error: OSError, doing: str, *, is_read: bool = False) -> DiskError:
 def from_sqlite(error: apsw.Error, bucket: str) -> DiskError:
     """The disk's word for what SQLite said about the index of `bucket` (NAME.ID)."""
     if isinstance(error, apsw.FullError):
-        return DiskFull(f"no room on the disk for the index of bucket {bucket}; free some space, deleting objects works")
+        return DiskFull(
+            f"no room on the disk for the index of bucket {bucket}; free some space, deleting objects works"
+        )
     if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
         return IndexDamaged(f"the index of bucket {bucket} is damaged: {error}; run `bucketry fsck`, restore a backup")
     if isinstance(error, apsw.CantOpenError):

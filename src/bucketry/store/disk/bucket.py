@@ -1,0 +1,286 @@
+"""A bucket on the disk: the verbs over object versions, parts and uploads that the gateway has.
+
+Look-ups (`get`, listings, `upload`, `parts`, `totals`) are quick, run in the event loop and see all that was answered
+before. Changes are coroutines that return when they are durable. A change that raises has changed nothing. Guards see the
+current version inside the transaction and raise to refuse.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bucketry.store.disk import changes, listing, multipart, rows
+from bucketry.store.disk.commit import Committer
+from bucketry.store.disk.copying import Copier
+from bucketry.store.disk.descriptors import Descriptors, Pins
+from bucketry.store.disk.errors import DiskError
+from bucketry.store.disk.files import Files
+from bucketry.store.disk.index import Index
+from bucketry.store.disk.reading import Reader, Reading
+from bucketry.store.disk.segments import RecordHeader
+from bucketry.store.disk.stored import Written
+from bucketry.store.disk.transaction import Transaction, read_totals
+from bucketry.store.disk.types import Data, Guard, NewObject, Page, Part, Totals, Upload, UploadPage, Version
+from bucketry.store.disk.writing import SegmentWriters, Writer
+
+SEGMENTS_FOLDER = "segments"
+
+_GET = f"SELECT {rows.VERSION_COLUMNS} FROM objects WHERE key = ?"
+_UPLOAD = f"SELECT {rows.UPLOAD_COLUMNS} FROM uploads WHERE upload_id = ?"
+_PARTS = f"SELECT {rows.PART_COLUMNS} FROM parts WHERE upload_id = ? AND part_number > ? ORDER BY part_number LIMIT ?"
+_OBJECT_PARTS = (
+    "SELECT part_number, sum(size), min(etag), ?4, min(checksums) FROM pieces WHERE sequence = ?1 AND part_number > ?2 "
+    "GROUP BY part_number ORDER BY part_number LIMIT ?3"
+)
+_PART_RANGE = "SELECT min(position), sum(size) FROM pieces WHERE sequence = ? AND part_number = ?"
+
+
+class Bucket:
+    """One bucket, in one process. Made by `Disk.bucket`; used in the event loop that first used it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        files: Files,
+        vfs: str | None,
+        clock_ms: Callable[[], int],
+        commit_pool: Executor,
+        io_pool: Executor,
+        descriptors: Descriptors,
+    ) -> None:
+        self.folder = folder
+        self._clock_ms = clock_ms
+        index = Index(folder, vfs)
+        self._index = index
+        self._committer = Committer(folder, index, files, commit_pool, clock_ms)
+        self._pins = Pins(folder, files)
+        self._reader = Reader(folder, index, files, io_pool, descriptors, self._pins)
+        self._writers = SegmentWriters(folder / SEGMENTS_FOLDER, files, io_pool, self._note_waste)
+        self._copier = Copier(folder / SEGMENTS_FOLDER, self._reader, self._writers, files, io_pool)
+
+    # Objects
+
+    def get(self, key: str) -> Version | None:
+        """The current version of a key. IndexDamaged, NewerFormat, BucketMissing."""
+        with self._index.errors():
+            row = self._reader.connection.execute(_GET, (key,)).get
+        return None if row is None else rows.version(row)
+
+    async def read(self, version: Version, start: int = 0, length: int | None = None) -> Data | Reading:
+        """Bytes of a version, `length` from byte `start` on (to the end where None), all checked.
+
+        Up to 256 KiB of an object stored in one piece come as bytes; more as a Reading: an asynchronous iterator over
+        blocks, the first of them checked already, to be closed when it is not read to its end. ValueError: a range that
+        the version hasn't. Superseded: replaced since `get`, so get it again. CorruptData, ReadFailed, IndexDamaged.
+        """
+        size = version.size - start if length is None else length
+        if start < 0 or size < 0 or start + size > version.size:
+            raise ValueError(f"{version.key!r} has no bytes {start} to {start + size}")
+        return await self._reader.read(version, start, size)
+
+    async def writer(self, header: RecordHeader, size_bytes: int) -> Writer:
+        """Where to write the bytes of an object or part, exactly `size_bytes` of them. Call its `abort` in any case: after
+        `finish` it does nothing. DiskFull, WriteFailed."""
+        return await self._writers.begin(header, size_bytes)
+
+    def discard(self, written: Written) -> None:
+        """Give back bytes that were finished, and will not be put."""
+        settle, written.settle = written.settle, None
+        if settle is not None:
+            settle(False)
+
+    async def put(self, new: NewObject, written: Written, guard: Guard | None = None) -> Version:
+        """Make finished bytes the current version of their key. If it raises, they are discarded."""
+        return await self._use(written, partial(changes.put, new=new, written=written, guard=guard))
+
+    async def delete(self, key: str, guard: Guard | None = None) -> Version | None:
+        """Remove the current version: what it was, None if there was none."""
+        deleted: Version | None = await self._committer.run(partial(changes.delete, key=key, guard=guard))
+        return deleted
+
+    async def delete_many(self, keys: Sequence[str]) -> list[Version | None]:
+        """Remove many keys in one transaction: what each was."""
+        deleted: list[Version | None] = await self._committer.run(partial(changes.delete_many, keys=keys))
+        return deleted
+
+    async def copy(
+        self,
+        source_bucket: Bucket,
+        source: Version,
+        new: NewObject,
+        guard: Guard | None = None,
+        source_guard: Guard | None = None,
+    ) -> Version:
+        """A new object with the bytes of `source`, of this or another bucket. Inside a bucket no byte moves, large ones
+        don't into another either. Superseded: the source was replaced; look it up again. `source_guard` is asked
+        about the source's current version, inside the transaction if it is of this bucket."""
+        if source_bucket is self:
+            change = partial(changes.copy, source=source, new=new, guard=guard, source_guard=source_guard)
+            made: Version = await self._committer.run(change)
+            return made
+        header = RecordHeader("object", new.key, new.modified_ms, new.owner, "", 0, dict(new.headers), dict(new.tags))
+        written = await self._take(source_bucket, source, 0, source.size, header, source_guard)
+        return await self.put(new, written, guard)
+
+    async def set_tags(self, key: str, tags: Mapping[str, str], guard: Guard | None = None) -> Version | None:
+        """Other tags for the current version: the version with them; None: there is none."""
+        tagged: Version | None = await self._committer.run(partial(changes.set_tags, key=key, tags=tags, guard=guard))
+        return tagged
+
+    def list_objects(self, prefix: str = "", delimiter: str = "", start_after: str = "", max_keys: int = 1000) -> Page:
+        """A page of current objects in key order; see disk/listing.py."""
+        with self._index.errors():
+            return listing.list_objects(self._reader.connection, prefix, delimiter, start_after, max_keys)
+
+    def object_parts(self, version: Version, after: int = 0, limit: int = 1000) -> list[Part]:
+        """The parts that an object was made of, from the one after `after`; none where no upload made it."""
+        if version.part_count == 0:
+            return []
+        bindings = (version.sequence, after, limit, version.modified_ms)
+        with self._index.errors():
+            return [rows.part(row) for row in self._reader.connection.execute(_OBJECT_PARTS, bindings)]
+
+    def part_range(self, version: Version, part_number: int) -> tuple[int, int] | None:
+        """(first byte, size) of a part of an object; an object that no upload made is its own part 1."""
+        if version.part_count == 0:
+            return (0, version.size) if part_number == 1 else None
+        with self._index.errors():
+            start, size = self._reader.connection.execute(_PART_RANGE, (version.sequence, part_number)).get
+        return None if start is None else (start, size)
+
+    # Uploads
+
+    async def create_upload(self, upload: Upload) -> None:
+        """Begin a multipart upload; its id must be new."""
+        await self._committer.run(partial(multipart.create, upload=upload))
+
+    def upload(self, upload_id: str) -> Upload | None:
+        with self._index.errors():
+            row = self._reader.connection.execute(_UPLOAD, (upload_id,)).get
+        return None if row is None else rows.upload(row)
+
+    async def put_part(self, upload_id: str, part: Part, written: Written) -> Part:
+        """Finished bytes as a part, in place of an earlier one. UploadMissing. If it raises, they are discarded."""
+        change = partial(multipart.put_part, upload_id=upload_id, part=part, written=written)
+        return await self._use(written, change)
+
+    async def copy_part(
+        self,
+        upload_id: str,
+        part: Part,
+        source_bucket: Bucket,
+        source: Version,
+        start: int,
+        source_guard: Guard | None = None,
+    ) -> Part:
+        """`part.size` bytes of `source` from byte `start` on, as a part. UploadMissing, Superseded."""
+        if source_bucket is self:
+            change = partial(
+                multipart.copy_part,
+                upload_id=upload_id,
+                part=part,
+                source=source,
+                start=start,
+                source_guard=source_guard,
+            )
+            made: Part = await self._committer.run(change)
+            return made
+        upload = self.upload(upload_id)
+        key = upload.key if upload else ""
+        header = RecordHeader("part", key, part.modified_ms, "", upload_id, part.part_number)
+        written = await self._take(source_bucket, source, start, part.size, header, source_guard)
+        return await self.put_part(upload_id, part, written)
+
+    def parts(self, upload_id: str, after: int = 0, limit: int = 1000) -> list[Part]:
+        """The parts of an unfinished upload by number, from the one after `after`."""
+        with self._index.errors():
+            return [rows.part(row) for row in self._reader.connection.execute(_PARTS, (upload_id, after, limit))]
+
+    async def complete_upload(
+        self, upload_id: str, parts: Sequence[tuple[int, str]], new: NewObject, guard: Guard | None = None
+    ) -> Version:
+        """The object made of these parts (number, etag), in this order. UploadMissing: also if it was completed before;
+        then the current version may name it as its `upload_id`. PartMissing."""
+        change = partial(multipart.complete, upload_id=upload_id, parts=parts, new=new, guard=guard)
+        made: Version = await self._committer.run(change)
+        return made
+
+    async def abort_upload(self, upload_id: str) -> Upload:
+        """Forget an upload and its parts. UploadMissing."""
+        aborted: Upload = await self._committer.run(partial(multipart.abort, upload_id=upload_id))
+        return aborted
+
+    def list_uploads(
+        self,
+        prefix: str = "",
+        delimiter: str = "",
+        key_marker: str = "",
+        upload_id_marker: str = "",
+        max_uploads: int = 1000,
+    ) -> UploadPage:
+        """A page of unfinished uploads by key and upload id; see disk/listing.py."""
+        with self._index.errors():
+            return listing.list_uploads(
+                self._reader.connection, prefix, delimiter, key_marker, upload_id_marker, max_uploads
+            )
+
+    # The whole
+
+    def totals(self) -> Totals:
+        """The exact counters of now."""
+        with self._index.errors():
+            return read_totals(self._reader.connection, self._clock_ms())
+
+    async def transact(self, change: Callable[[Transaction], Any]) -> Any:
+        """Run a change of the disk's own (removal, garbage) with the others."""
+        return await self._committer.run(change)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is queued and no long read is under way."""
+        return self._committer.is_idle and self._pins.is_idle
+
+    def rest(self) -> None:
+        """Close what is open; all opens again when asked for. For buckets that have not been asked for long."""
+        self._writers.retire()
+        self._reader.close()
+        self._pins.close()
+        self._committer.close()
+
+    async def _take(
+        self,
+        source_bucket: Bucket,
+        source: Version,
+        start: int,
+        size: int,
+        header: RecordHeader,
+        source_guard: Guard | None,
+    ) -> Written:
+        if source_guard is not None:
+            source_guard(source_bucket.get(source.key))
+        return await self._copier.take(source_bucket._copier, source, start, size, header)
+
+    async def _use(self, written: Written, change: Callable[[Transaction], Any]) -> Any:
+        """Run a change that refers to finished bytes; they are kept or given back as it turns out."""
+        settle, written.settle = written.settle, None
+        return await self._committer.run(change, settle)
+
+    def _note_waste(self, segment: str, record: int, record_size: int) -> None:
+        """Remember, when there is time, that a run of a segment was reserved in vain."""
+
+        def free(transaction: Transaction) -> None:
+            transaction.free(segment, record, record_size, 0, 0, 0)
+
+        asyncio.ensure_future(self._committer.run(free)).add_done_callback(_ignore_disk_errors)
+
+
+def _ignore_disk_errors(task: asyncio.Future[None]) -> None:
+    """What could not be noted costs space until its segment is rewritten; nothing else."""
+    if not task.cancelled() and not isinstance(task.exception(), (DiskError, type(None))):
+        raise task.exception() or AssertionError

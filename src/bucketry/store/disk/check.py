@@ -1,0 +1,222 @@
+"""The check of a bucket (fsck): is the index whole, is everything that is referred to there, and nothing else.
+
+One look at the index (a read transaction) is compared with itself and with the folder. While others write, segments that
+they have open are left out, and what seems missing is looked up again before it is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+
+from bucketry.store.disk import leftovers, segments
+from bucketry.store.disk.errors import DiskError, from_os
+from bucketry.store.disk.files import Files
+from bucketry.store.disk.index import Index
+from bucketry.store.disk.segments import BLOCK_BYTES
+from bucketry.store.disk.types import Finding
+
+_REFERENCES = """
+    WITH named(place) AS (
+        SELECT place FROM objects WHERE place != 0 UNION ALL SELECT place FROM noncurrent WHERE place != 0
+        UNION ALL SELECT place FROM parts WHERE place != 0 UNION ALL SELECT place FROM pieces WHERE place != 0
+    ), counted(place, refs) AS (SELECT place, count(*) FROM named GROUP BY place),
+    held(place, refs) AS (SELECT id, refs FROM extents UNION ALL SELECT -id, refs FROM inline)
+    SELECT counted.place, counted.refs, held.refs FROM counted LEFT JOIN held USING (place)
+    WHERE held.refs IS NOT counted.refs
+    UNION ALL
+    SELECT held.place, 0, held.refs FROM held LEFT JOIN counted USING (place) WHERE counted.place IS NULL
+"""
+_TOTALS = """
+    SELECT (SELECT count(*) FROM objects), (SELECT coalesce(sum(size), 0) FROM objects)
+           + (SELECT coalesce(sum(size), 0) FROM noncurrent),
+           (SELECT count(*) FROM objects) + (SELECT count(*) FROM noncurrent), (SELECT count(*) FROM uploads),
+           (SELECT coalesce(sum(size), 0) FROM parts)
+"""
+_OWNERS = """
+    SELECT key, sequence, size, place, part_count FROM objects UNION ALL
+    SELECT key, sequence, size, place, part_count FROM noncurrent UNION ALL
+    SELECT 'part ' || part_number || ' of upload ' || upload_id, sequence, size, place, 0 FROM parts
+"""
+_ORPHAN_PIECES = """
+    SELECT DISTINCT sequence FROM pieces WHERE sequence NOT IN (
+        SELECT sequence FROM objects UNION ALL SELECT sequence FROM noncurrent UNION ALL SELECT sequence FROM parts)
+"""
+_KEYS_OF = """
+    SELECT key FROM objects WHERE place = ?1 OR sequence IN (SELECT sequence FROM pieces WHERE place = ?1)
+    UNION SELECT key FROM noncurrent WHERE place = ?1 OR sequence IN (SELECT sequence FROM pieces WHERE place = ?1)
+    UNION SELECT uploads.key FROM parts JOIN uploads USING (upload_id)
+        WHERE place = ?1 OR sequence IN (SELECT sequence FROM pieces WHERE place = ?1)
+"""
+_RUNS = """
+    SELECT segment, record, record_size, id FROM extents
+    UNION ALL SELECT segment, offset, length, 0 FROM freed ORDER BY 1, 2
+"""
+_EXTENTS = "SELECT id, segment, offset, length, checksums FROM extents ORDER BY segment, record"
+
+
+def check(folder: Path, files: Files, vfs: str | None, *, is_deep: bool) -> list[Finding]:
+    """All that is wrong with the bucket in `folder`; `is_deep`: every byte is read. Blocks."""
+    index = Index(folder, vfs)
+    try:
+        with index.errors():
+            connection = index.open_reader()
+            try:
+                return list(_Check(folder, connection, files).run(is_deep))
+            finally:
+                connection.close(True)
+    except DiskError as error:
+        return [Finding(folder.name, "index", folder.name, str(error))]
+
+
+class _Check:
+    def __init__(self, folder: Path, connection: apsw.Connection, files: Files) -> None:
+        self._bucket = folder.name
+        self._folder = folder / "segments"
+        self._connection = connection
+        self._files = files
+
+    def _finding(self, kind: str, subject: str, message: str) -> Finding:
+        return Finding(self._bucket, kind, subject, message)
+
+    def run(self, is_deep: bool) -> Iterator[Finding]:
+        damage = [row[0] for row in self._connection.execute("PRAGMA integrity_check")]
+        if damage != ["ok"]:
+            for message in damage:
+                yield self._finding("index", self._bucket, str(message))
+            return
+        names = leftovers.segment_names(self._folder)  # before the look at the index: what is newer is not missed in it
+        self._connection.execute("BEGIN")
+        try:
+            yield from self._check_totals()
+            yield from self._check_references()
+            yield from self._check_owners()
+            yield from self._check_runs()
+            referred = {row[0] for row in self._connection.execute("SELECT segment FROM extents")}
+            referred |= {row[0] for row in self._connection.execute("SELECT segment FROM freed")}
+        finally:
+            self._connection.execute("COMMIT")
+        yield from self._check_segments(set(names) - referred)
+        yield from self._check_extents(is_deep)
+        if is_deep:
+            yield from self._check_inline()
+
+    def _check_totals(self) -> Iterator[Finding]:
+        counted = self._connection.execute(_TOTALS).get
+        held = self._connection.execute("SELECT objects, bytes, versions, uploads, upload_bytes FROM totals").get
+        for name, is_, says in zip(
+            ("objects", "bytes", "versions", "uploads", "upload_bytes"), counted, held, strict=True
+        ):
+            if is_ != says:
+                yield self._finding("totals", name, f"the counter says {says}, the rows say {is_}")
+
+    def _check_references(self) -> Iterator[Finding]:
+        for place, named, held in self._connection.execute(_REFERENCES).fetchall():
+            if held is None:
+                for key in self._keys_of(place):
+                    yield self._finding(
+                        "reference", key, f"its bytes should be at place {place}, where there is nothing"
+                    )
+            else:
+                yield self._finding("refcount", f"place {place}", f"counts {held} references, there are {named}")
+
+    def _keys_of(self, place: int) -> list[str]:
+        return [row[0] for row in self._connection.execute(_KEYS_OF, (place,))] or [f"place {place}"]
+
+    def _check_owners(self) -> Iterator[Finding]:
+        for key, sequence, size, place, part_count in self._connection.execute(_OWNERS).fetchall():
+            if place > 0:
+                held = self._connection.execute("SELECT length FROM extents WHERE id = ?", (place,)).get
+            elif place < 0:
+                held = self._connection.execute("SELECT length(data) FROM inline WHERE id = ?", (-place,)).get
+            elif size > 0 or part_count > 0:
+                held = self._size_of_pieces(sequence)
+            else:
+                held = 0
+            if held is not None and held != size:
+                yield self._finding("reference", key, f"has {size} bytes, its place has {held}")
+        for (sequence,) in self._connection.execute(_ORPHAN_PIECES).fetchall():
+            yield self._finding("reference", f"pieces of {sequence}", "belong to no object or part")
+
+    def _size_of_pieces(self, sequence: int) -> int:
+        position = 0
+        found = self._connection.execute(
+            "SELECT position, size FROM pieces WHERE sequence = ? ORDER BY position, ordinal", (sequence,)
+        )
+        for begin, size in found.fetchall():
+            if begin != position:
+                return -1
+            position += size
+        return position
+
+    def _check_runs(self) -> Iterator[Finding]:
+        segment, end = "", 0
+        for name, begin, size, extent in self._connection.execute(_RUNS).fetchall():
+            if name == segment and begin < end:
+                yield self._finding("freed", name, f"runs overlap at byte {begin} (extent {extent})")
+            end = begin + size if name != segment else max(end, begin + size)
+            segment = name
+
+    def _check_segments(self, unknown: set[str]) -> Iterator[Finding]:
+        for name in sorted(unknown):
+            with leftovers.locked(self._folder / name, self._files) as descriptor:
+                if descriptor is None:
+                    continue
+                query = (
+                    "SELECT 1 FROM extents WHERE segment = ?1 UNION ALL SELECT 1 FROM freed WHERE segment = ?1 LIMIT 1"
+                )
+                if self._connection.execute(query, (name,)).get is None:
+                    yield self._finding("segment", name, "nothing refers to it; the garbage run removes it")
+
+    def _check_extents(self, is_deep: bool) -> Iterator[Finding]:
+        for row in self._connection.execute(_EXTENTS).fetchall():
+            reason = self._extent_damage(*row[1:], is_deep)
+            if reason is None:
+                continue
+            now = self._connection.execute(
+                "SELECT id, segment, offset, length, checksums FROM extents WHERE id = ?", row[:1]
+            )
+            again = now.get
+            if again is None:
+                continue  # it was deleted meanwhile
+            if again != row:
+                reason = self._extent_damage(*again[1:], is_deep)
+            if reason is not None:
+                for key in self._keys_of(row[0]):
+                    yield self._finding("data", key, reason)
+
+    def _extent_damage(self, segment: str, offset: int, length: int, checksums: bytes, is_deep: bool) -> str | None:
+        """What is wrong with an extent; None: nothing."""
+        if len(checksums) != 4 * segments.block_count(length):
+            return "its checksums are not as many as its blocks"
+        try:
+            descriptor = self._files.open(self._folder / segment)
+        except FileNotFoundError:
+            return f"segment {segment} is missing"
+        except OSError as error:
+            return str(from_os(error, f"opening segment {segment}", is_read=True))
+        try:
+            if self._files.size(descriptor) < offset + length:
+                return f"segment {segment} ends before byte {offset + length}"
+            if is_deep:
+                for number in range(segments.block_count(length)):
+                    begin = number * BLOCK_BYTES
+                    block = self._files.pread(descriptor, min(BLOCK_BYTES, length - begin), offset + begin)
+                    if not segments.verify(block, checksums, number):
+                        return (
+                            f"bytes from {begin} on don't match their checksum (segment {segment}, at {offset + begin})"
+                        )
+        except OSError as error:
+            return str(from_os(error, f"reading segment {segment}", is_read=True))
+        finally:
+            self._files.close(descriptor)
+        return None
+
+    def _check_inline(self) -> Iterator[Finding]:
+        for number, crc in self._connection.execute("SELECT id, crc FROM inline").fetchall():
+            data = self._connection.execute("SELECT data FROM inline WHERE id = ?", (number,)).get
+            if data is not None and segments.crc32c(data) != crc:
+                for key in self._keys_of(-number):
+                    yield self._finding("data", key, "bytes in the index don't match their checksum")

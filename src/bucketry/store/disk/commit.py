@@ -1,0 +1,203 @@
+"""Changes of a bucket's index, committed in groups: one lock, one transaction and one sync for all who wait.
+
+Each process queues its changes of a bucket; one thread takes the bucket's commit lock (a blocking flock, which the system
+grants in order, so that no process starves), begins a transaction, runs all that is queued by then, commits, unlocks,
+and tells the tasks. A change that refuses (a guard raised, an upload is gone) does so before its first write, and only
+its own task hears of it. Where one fails later than that, or the disk is full, the group is rolled back and its changes
+run one by one, so that none suffers for another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from bucketry.store.disk.errors import BucketMissing, DiskError, DiskFull, from_os
+from bucketry.store.disk.files import Files
+from bucketry.store.disk.groups import Group
+from bucketry.store.disk.index import Index
+from bucketry.store.disk.transaction import Transaction
+
+LOCK_FILE = "commit.lock"
+_GROUP_LIMIT = 256
+_CHECKPOINT_PAGES = 1000  # after so many pages in the WAL they are brought into the database, between two commits
+_CHECKPOINT_AT_LAST_PAGES = 16 * _CHECKPOINT_PAGES  # then even if writers must wait for it: the WAL must begin anew
+
+
+class _HalfMade(Exception):
+    """A change failed after it had written: its transaction must not be committed."""
+
+
+@dataclass(slots=True, eq=False)
+class _Change:
+    run: Callable[[Transaction], Any]
+    future: asyncio.Future[Any]
+    settled: Callable[[bool], None] | None
+    result: Any = None
+    error: BaseException | None = field(default=None)
+
+
+class Committer:
+    """The only writer of one bucket's index in this process."""
+
+    def __init__(self, folder: Path, index: Index, files: Files, pool: Executor, clock_ms: Callable[[], int]) -> None:
+        self._folder = folder
+        self._index = index
+        self._files = files
+        self._clock_ms = clock_ms
+        self._group: Group[_Change] = Group(pool, self._work, _GROUP_LIMIT)
+        self._connection: apsw.Connection | None = None
+        self._lock_descriptor = -1
+        self._wal_pages = 0
+
+    async def run(self, change: Callable[[Transaction], Any], settled: Callable[[bool], None] | None = None) -> Any:
+        """The result of `change`, once it is committed and synced; what it raised, or a DiskError, if it was not.
+
+        `settled(was_committed)` is called in the loop in any case, also when the asking task is cancelled meanwhile.
+        """
+        future = asyncio.get_running_loop().create_future()
+        self._group.add(_Change(change, future, settled))
+        return await future
+
+    @property
+    def is_idle(self) -> bool:
+        return self._group.is_idle
+
+    def close(self) -> None:
+        """Wait for what is under way and close the connection."""
+        self._group.wait_idle()
+        self._drop_connection()
+        if self._lock_descriptor >= 0:
+            self._files.close(self._lock_descriptor)
+            self._lock_descriptor = -1
+
+    # All below runs in a thread of the pool, one at a time.
+
+    def _work(self, take: Callable[[], list[_Change]]) -> None:
+        try:
+            if self._lock_descriptor < 0:
+                self._lock_descriptor = self._files.open(self._folder / LOCK_FILE, is_writable=True)
+            self._files.lock(self._lock_descriptor)
+        except FileNotFoundError:
+            return self._settle(take(), BucketMissing(f"bucket {self._index.bucket} is not on this disk"))
+        except OSError as error:
+            return self._settle(take(), from_os(error, f"locking bucket {self._index.bucket}"))
+        changes = take()
+        try:
+            self._commit(changes)
+            if self._wal_pages >= _CHECKPOINT_AT_LAST_PAGES:
+                self._checkpoint(apsw.SQLITE_CHECKPOINT_RESTART)
+        finally:
+            self._files.unlock(self._lock_descriptor)
+        self._settle(changes)
+        if self._wal_pages >= _CHECKPOINT_PAGES:
+            self._checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)
+        return None
+
+    def _commit(self, changes: list[_Change]) -> None:
+        try:
+            self._attempt(changes)
+        except (DiskFull, _HalfMade) as error:
+            if len(changes) == 1:
+                changes[0].error = changes[0].error or error
+                return
+            for change in changes:
+                self._commit([change])
+        except Exception as error:
+            for change in changes:
+                change.error = error
+
+    def _attempt(self, changes: list[_Change]) -> None:
+        try:
+            with self._index.errors():
+                if self._connection is None:
+                    self._connection = self._open()
+                self._transact(self._connection, changes)
+        except _HalfMade:
+            raise
+        except BaseException:
+            self._drop_connection()
+            raise
+
+    def _transact(self, connection: apsw.Connection, changes: list[_Change]) -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            transaction = Transaction(connection, self._index.bucket, self._clock_ms())
+            for change in changes:
+                self._run_one(transaction, connection, change)
+            transaction.finish()
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+    def _run_one(self, transaction: Transaction, connection: apsw.Connection, change: _Change) -> None:
+        change.error = None
+        if change.future.cancelled():
+            change.error = asyncio.CancelledError()
+            return
+        written = connection.total_changes()
+        try:
+            change.result = change.run(transaction)
+        except apsw.Error:
+            raise
+        except Exception as error:
+            change.error = error
+            if connection.total_changes() != written:
+                raise _HalfMade from error
+
+    def _settle(self, changes: list[_Change], error: DiskError | None = None) -> None:
+        if error is not None:
+            for change in changes:
+                change.error = error
+        if changes:
+            loop = changes[0].future.get_loop()
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_tell, changes)
+
+    def _open(self) -> apsw.Connection:
+        connection = self._index.open_writer()
+        connection.set_wal_hook(self._committed)
+        return connection
+
+    def _committed(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+        self._wal_pages = pages
+        return apsw.SQLITE_OK
+
+    def _checkpoint(self, mode: int) -> None:
+        """Bring the WAL into the database. A failure costs nothing: all is in the WAL, the next one tries again."""
+        if self._connection is None:
+            return
+        try:
+            self._connection.wal_checkpoint(mode=mode)
+            self._wal_pages = 0
+        except apsw.Error:
+            self._drop_connection()
+
+    def _drop_connection(self) -> None:
+        connection, self._connection = self._connection, None
+        self._wal_pages = 0
+        if connection is not None:
+            connection.close(True)
+
+
+def _tell(changes: list[_Change]) -> None:
+    """Give each task its outcome. In the loop."""
+    for change in changes:
+        if change.settled is not None:
+            change.settled(change.error is None)
+        if change.future.done():
+            continue
+        if change.error is None:
+            change.future.set_result(change.result)
+        elif isinstance(change.error, asyncio.CancelledError):
+            change.future.cancel()
+        else:
+            change.future.set_exception(change.error)

@@ -1,0 +1,78 @@
+"""Connections to a bucket's index: who writes, who reads, and with which settings.
+
+SQLite in WAL mode, synchronous=FULL: a commit is on the disk when it returns. Writers take the bucket's commit lock first
+(disk/commit.py), so none ever meets another one; readers of a WAL never wait. What is left to wait for, by SQLite's own
+polling, is a process that opens the index after a crash or closes it as the last one. The checkpoint is taken out of
+the commits and done between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from bucketry.store.disk import schema
+from bucketry.store.disk.errors import DiskError, from_os, from_sqlite
+
+INDEX_FILE = "index.sqlite"
+_WRITER_CACHE_KIB = 8192
+_READER_CACHE_KIB = 2048
+_BUSY_MS = 5000
+_JOURNAL_LIMIT_BYTES = 16 << 20  # what a WAL may keep on the disk after a checkpoint emptied it
+
+
+class Index:
+    """Opens connections to the index of one bucket."""
+
+    def __init__(self, folder: Path, vfs: str | None) -> None:
+        self.bucket = folder.name
+        self._path = str(folder / INDEX_FILE)
+        self._vfs = vfs
+
+    def open_reader(self) -> apsw.Connection:
+        """A connection that only reads. IndexDamaged, NewerFormat, BucketMissing."""
+        with self.errors():
+            connection = self._open(_READER_CACHE_KIB)
+            try:
+                schema.format_of(connection, self.bucket)
+                connection.execute("PRAGMA query_only = 1")
+            except BaseException:
+                connection.close()
+                raise
+            return connection
+
+    def open_writer(self) -> apsw.Connection:
+        """A connection for transactions, migrated to the current format. The caller holds the commit lock."""
+        with self.errors():
+            connection = self._open(_WRITER_CACHE_KIB)
+            try:
+                connection.execute(
+                    "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
+                    f"PRAGMA journal_size_limit = {_JOURNAL_LIMIT_BYTES}"
+                )
+                schema.migrate(connection, self.bucket)
+            except BaseException:
+                connection.close()
+                raise
+            return connection
+
+    def _open(self, cache_kib: int) -> apsw.Connection:
+        connection = apsw.Connection(self._path, flags=apsw.SQLITE_OPEN_READWRITE, vfs=self._vfs)
+        connection.set_busy_timeout(_BUSY_MS)
+        connection.execute(f"PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{cache_kib}")
+        return connection
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Say what SQLite and the system say in the words of the disk."""
+        try:
+            yield
+        except DiskError:
+            raise
+        except apsw.Error as error:
+            raise from_sqlite(error, self.bucket) from error
+        except OSError as error:
+            raise from_os(error, f"the index of bucket {self.bucket}") from error

@@ -1,0 +1,80 @@
+"""What is done once after a start, before anybody is served, so that a crash leaves nothing behind.
+
+The index needs nothing: SQLite replays its WAL. Buckets that were being made or removed, and those the identity store
+does not know, go. Of the others, only those that were not closed (their WAL is still there) are looked at; what that
+misses, the garbage run finds.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from bucketry.store.disk import leftovers
+from bucketry.store.disk.commit import LOCK_FILE
+from bucketry.store.disk.errors import DiskError, from_os
+from bucketry.store.disk.files import Files
+from bucketry.store.disk.index import INDEX_FILE, Index
+from bucketry.store.disk.transaction import Transaction
+
+_FOLDER = re.compile(r"[a-z0-9][a-z0-9.-]{0,254}\.[0-9a-f]{16}")
+_TEMPORARY = (".new-", ".old-")
+
+
+def is_bucket_folder(name: str) -> bool:
+    return _FOLDER.fullmatch(name) is not None
+
+
+def bucket_folders(root: Path) -> list[str]:
+    """The folders of buckets, in order."""
+    return sorted(path.name for path in root.iterdir() if is_bucket_folder(path.name))
+
+
+def recover(root: Path, known: set[str], files: Files, vfs: str | None, now_ms: int) -> list[str]:
+    """Clean up under `root`; `known`: the folders to keep. What was done, a line each; a bucket that can't be recovered is
+    named, and doesn't stop the others. OSError: the folder itself can't be worked on."""
+    done = []
+    for path in sorted(root.iterdir()):
+        if path.name.startswith(_TEMPORARY):
+            files.rmtree(path)
+            done.append(f"removed {path.name}, left of a bucket's making or removal")
+        elif is_bucket_folder(path.name) and path.name not in known:
+            gone = root / f".old-{path.name}"
+            files.rename(path, gone)
+            files.rmtree(gone)
+            done.append(f"removed {path.name}, which no bucket owns")
+    for folder in sorted(known):
+        if not (root / folder / f"{INDEX_FILE}-wal").exists():
+            continue
+        try:
+            done += _recover_bucket(root / folder, files, vfs, now_ms)
+        except OSError as error:
+            done.append(str(from_os(error, f"recovering bucket {folder}")))
+        except DiskError as error:
+            done.append(str(error))
+    return done
+
+
+def _recover_bucket(path: Path, files: Files, vfs: str | None, now_ms: int) -> list[str]:
+    index = Index(path, vfs)
+    lock = files.open(path / LOCK_FILE, is_writable=True)
+    try:
+        files.lock(lock)
+        connection = index.open_writer()
+        try:
+            with index.errors():
+                removed = leftovers.remove_unreferenced(path / "segments", connection, files)
+                done = [f"removed segment {name} of {path.name}, which nothing refers to" for name in removed]
+                for name, gaps in leftovers.unused_runs(path / "segments", connection, files):
+                    with connection:
+                        transaction = Transaction(connection, path.name, now_ms)
+                        for gap in gaps:
+                            transaction.free(*gap, 0, 0, 0)
+                        transaction.finish()
+                    leftovers.seal(path / "segments", name, connection, files)
+                    done.append(f"noted {len(gaps)} unused runs in segment {name} of {path.name}")
+        finally:
+            connection.close(True)
+    finally:
+        files.close(lock)
+    return done

@@ -1,0 +1,146 @@
+"""Rows of the index as values, and back: which column means what is known here alone.
+
+What is seldom asked for alone (headers, tags, the upload that made the object) is one JSON document a row; fields that
+later features add (locks, encryption) get a name of their own in it, absent where they are not used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from bucketry.store.disk.errors import IndexDamaged
+from bucketry.store.disk.types import NULL_VERSION, Listed, NewObject, Part, Upload, Version
+
+Row = tuple[Any, ...]
+
+VERSION_COLUMNS = "key, sequence, version_id, modified_ms, size, etag, owner, place, part_count, is_delete_marker, checksums, document"
+LISTED_COLUMNS = "key, size, etag, modified_ms, owner, checksums"
+UPLOAD_COLUMNS = "key, upload_id, owner, initiator, initiated_ms, checksum_algorithm, checksum_type, document"
+PART_COLUMNS = "part_number, size, etag, modified_ms, checksums"
+
+
+class Document(msgspec.Struct, omit_defaults=True, frozen=True):
+    """What a row holds as JSON. Unknown fields are another's, of the same format: never written over."""
+
+    headers: dict[str, str] = msgspec.field(default_factory=dict, name="h")
+    tags: dict[str, str] = msgspec.field(default_factory=dict, name="t")
+    upload_id: str = msgspec.field(default="", name="u")
+
+
+class Checksums(msgspec.Struct, omit_defaults=True, frozen=True, array_like=True):
+    """Checksums of a whole object or part, and how they were made."""
+
+    values: dict[str, str]
+    type: str = ""
+
+
+_encode = msgspec.json.Encoder().encode
+_document = msgspec.json.Decoder(Document).decode
+_checksums = msgspec.json.Decoder(Checksums).decode
+_NO_CHECKSUMS = Checksums({})
+
+
+def encode_document(headers: Mapping[str, str], tags: Mapping[str, str], upload_id: str = "") -> str:
+    return _encode(Document(dict(headers), dict(tags), upload_id)).decode()
+
+
+def encode_checksums(values: Mapping[str, str], kind: str = "") -> str | None:
+    """None where there are none: most rows, and no bytes for them."""
+    return _encode(Checksums(dict(values), kind)).decode() if values else None
+
+
+def decode_document(text: str, of: str) -> Document:
+    try:
+        return _document(text)
+    except msgspec.DecodeError as error:
+        raise IndexDamaged(f"the index row of {of!r} can't be read: {error}; run `bucketry fsck`") from None
+
+
+def decode_checksums(text: str | None, of: str) -> Checksums:
+    if text is None:
+        return _NO_CHECKSUMS
+    try:
+        return _checksums(text)
+    except msgspec.DecodeError as error:
+        raise IndexDamaged(f"the index row of {of!r} can't be read: {error}; run `bucketry fsck`") from None
+
+
+def version(row: Row) -> Version:
+    """A row of VERSION_COLUMNS."""
+    key, sequence, version_id, modified_ms, size, etag, owner, place, part_count, is_marker, checksums, text = row
+    document = decode_document(text, key)
+    sums = _NO_CHECKSUMS if checksums is None else decode_checksums(checksums, key)
+    return Version(
+        key,
+        version_id or NULL_VERSION,
+        sequence,
+        modified_ms,
+        size,
+        etag,
+        owner,
+        document.headers,
+        sums.values,
+        sums.type,
+        document.tags,
+        is_marker != 0,
+        part_count,
+        document.upload_id,
+        place,
+    )
+
+
+def new_row(new: NewObject, sequence: int, size: int, place: int, part_count: int = 0, upload_id: str = "") -> Row:
+    """The row of VERSION_COLUMNS for a new current version."""
+    return (
+        new.key,
+        sequence,
+        None,
+        new.modified_ms,
+        size,
+        new.etag,
+        new.owner,
+        place,
+        part_count,
+        0,
+        encode_checksums(new.checksums, new.checksum_type),
+        encode_document(new.headers, new.tags, upload_id),
+    )
+
+
+def listed(row: Row) -> Listed:
+    """A row of LISTED_COLUMNS."""
+    key, size, etag, modified_ms, owner, checksums = row
+    if checksums is None:
+        return Listed(key, size, etag, modified_ms, owner, (), "")
+    sums = decode_checksums(checksums, key)
+    return Listed(key, size, etag, modified_ms, owner, tuple(sums.values), sums.type)
+
+
+def upload(row: Row) -> Upload:
+    """A row of UPLOAD_COLUMNS."""
+    key, upload_id, owner, initiator, initiated_ms, algorithm, kind, text = row
+    document = decode_document(text, key)
+    return Upload(upload_id, key, owner, initiator, initiated_ms, document.headers, document.tags, algorithm, kind)
+
+
+def upload_row(value: Upload) -> Row:
+    document = encode_document(value.headers, value.tags)
+    return (
+        value.key,
+        value.upload_id,
+        value.owner,
+        value.initiator,
+        value.initiated_ms,
+        value.checksum_algorithm,
+        value.checksum_type,
+        document,
+    )
+
+
+def part(row: Row) -> Part:
+    """A row of PART_COLUMNS."""
+    part_number, size, etag, modified_ms, checksums = row
+    return Part(part_number, size, etag, modified_ms, decode_checksums(checksums, f"part {part_number}").values)
