@@ -1,7 +1,7 @@
 """GET and PUT of three sizes beside SeaweedFS, in one run: rates, latencies, memory, time to ready.
 
-Bucketry's PUT is durable before it is answered; SeaweedFS answers before it syncs. Both run on this machine at once with
-the load, one after the other under load, so that each has all cores that the load leaves.
+Bucketry's PUT is durable before it is answered; SeaweedFS answers before it syncs. Both servers run at once and are put
+under load in turn, so that each has all cores that the load leaves.
 """
 
 from __future__ import annotations
