@@ -1,9 +1,10 @@
-"""`bucketry fsck`: the disk's own check, over every bucket that the identity store knows."""
+"""`bucketry fsck`: the disk's own check of every bucket, and that the identity store and the disk know the same buckets."""
 
 from __future__ import annotations
 
 from bucketry.serve.folder import DataFolder
 from bucketry.serve.store_half import open_disk, open_identity
+from bucketry.store.disk.errors import BucketMissing
 
 
 async def check_store(folder: DataFolder, deep: bool) -> list[str]:
@@ -12,8 +13,13 @@ async def check_store(folder: DataFolder, deep: bool) -> list[str]:
     try:
         disk = open_disk(folder)
         try:
-            known = {(bucket.name, bucket.bucket_id) for bucket in identity.all_buckets()}
-            return [str(finding) for finding in await disk.check(known, deep=deep)]
+            findings = [str(finding) for finding in await disk.check(deep)]
+            for bucket in identity.all_buckets():
+                try:
+                    disk.bucket(bucket.name, bucket.bucket_id)
+                except BucketMissing:
+                    findings.append(f"bucket {bucket.name}: it is known, but its folder is gone from the disk")
+            return findings
         finally:
             await disk.close()
     finally:
