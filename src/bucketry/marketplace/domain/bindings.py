@@ -222,7 +222,7 @@ class Bindings:
         return existing
 
     async def _make(self, work: Work, instance: Instance, binding: Binding, buckets: Sequence[str]) -> Bound:
-        """Make the key of a recorded order. If the engine fails, it is undone; if that fails too, the keeper does it."""
+        """Make the key of a recorded order. If the engine fails it is undone, now or by the keeper."""
         engine = self._context.engine(instance.engine)
         try:
             key = await engine.grant(

@@ -220,7 +220,7 @@ class Instances:
             raise SpaceNotFound("The space of this service instance does not exist (any more).") from None
 
     async def _make(self, work: Work, instance: Instance, is_fresh: bool) -> Instance:
-        """Make the bucket of a recorded order. If the engine fails, it is undone; if that fails too, the keeper does."""
+        """Make the bucket of a recorded order. If the engine fails it is undone, now or by the keeper."""
         engine = self._context.engine(instance.engine)
         wanted = self._context.settings_of(instance)
         since = BucketSettings(object_ownership=wanted.object_ownership) if is_fresh else None

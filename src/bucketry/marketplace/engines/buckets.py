@@ -1,0 +1,188 @@
+"""Buckets by the S3 API: make, configure, measure, empty, remove. Blocking; each may be repeated at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from bucketry.marketplace.domain.errors import EngineRefused
+from bucketry.marketplace.domain.ports import BucketNotEmpty, BucketSettings, Emptied, Usage
+from bucketry.marketplace.engines import rights
+from bucketry.marketplace.engines.connection import Connection, code_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_GONE = ("NoSuchBucket", "404")
+_OPEN = {
+    "BlockPublicAcls": True,
+    "IgnorePublicAcls": True,
+    "BlockPublicPolicy": False,
+    "RestrictPublicBuckets": False,
+}
+_CLOSED = dict.fromkeys(_OPEN, True)
+
+
+def create(connection: Connection, bucket: str, settings: BucketSettings) -> None:
+    """See Engine.create_bucket. New buckets are private on every engine: no policy, public access blocked."""
+    from botocore.exceptions import ClientError
+
+    request: dict[str, Any] = {"Bucket": bucket}
+    if connection.endpoint.region != "us-east-1":  # which has no constraint by definition
+        request["CreateBucketConfiguration"] = {"LocationConstraint": connection.endpoint.region}
+    if settings.object_ownership:
+        request["ObjectOwnership"] = settings.object_ownership
+    with connection.doing("making the bucket"):
+        try:
+            connection.s3.create_bucket(**request)
+        except ClientError as error:
+            if code_of(error) != "BucketAlreadyOwnedByYou":
+                raise
+
+
+def configure(
+    connection: Connection,
+    bucket: str,
+    settings: BucketSettings,
+    since: BucketSettings | None,
+    default_ownership: str,
+    partition: str,
+) -> None:
+    """See Engine.configure."""
+    s3 = connection.s3
+    if since is None or settings.is_public != since.is_public:
+        with connection.doing("setting who may read the bucket"):
+            _set_public(s3, bucket, settings.is_public, partition)
+    if since is None or settings.object_ownership != since.object_ownership:
+        rule: Any = {"ObjectOwnership": settings.object_ownership or default_ownership}
+        with connection.doing("setting object_ownership"):
+            s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls={"Rules": [rule]})
+    if since is None or settings.cors != since.cors:
+        cors: Any = settings.cors
+        with connection.doing("setting cors"):
+            if cors:
+                s3.put_bucket_cors(Bucket=bucket, CORSConfiguration=cors)
+            else:
+                s3.delete_bucket_cors(Bucket=bucket)
+    if since is None or settings.website != since.website:
+        website: Any = settings.website
+        with connection.doing("setting website"):
+            if website:
+                s3.put_bucket_website(Bucket=bucket, WebsiteConfiguration=website)
+            else:
+                s3.delete_bucket_website(Bucket=bucket)
+
+
+def _set_public(s3: S3Client, bucket: str, is_public: bool, partition: str) -> None:
+    """The block must be lifted before the policy is set, and is put back after the policy is gone."""
+    if is_public:
+        s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=_OPEN)  # type: ignore[arg-type]  # dict
+        s3.put_bucket_policy(Bucket=bucket, Policy=rights.of_public_bucket(bucket, partition))
+    else:
+        s3.delete_bucket_policy(Bucket=bucket)
+        s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=_CLOSED)  # type: ignore[arg-type]  # dict
+
+
+def delete(connection: Connection, bucket: str) -> None:
+    """See Engine.delete_bucket. Asks for uploads first: S3 removes a bucket that only has unfinished ones."""
+    from botocore.exceptions import ClientError
+
+    with connection.doing("removing the bucket"):
+        try:
+            if connection.s3.list_multipart_uploads(Bucket=bucket, MaxUploads=1).get("Uploads"):
+                raise BucketNotEmpty(bucket)
+            connection.s3.delete_bucket(Bucket=bucket)
+        except ClientError as error:
+            if code_of(error) == "BucketNotEmpty":
+                raise BucketNotEmpty(bucket) from None
+            if code_of(error) not in _GONE:
+                raise
+
+
+def usage(connection: Connection, bucket: str) -> Usage:
+    """See Engine.usage. Ceph and the embedded store tell it on HEAD; elsewhere all versions are listed."""
+    from botocore.exceptions import ClientError
+
+    s3 = connection.s3
+    with connection.doing("measuring the bucket"):
+        try:
+            headers = s3.head_bucket(Bucket=bucket)["ResponseMetadata"]["HTTPHeaders"]
+            uploads = len(s3.list_multipart_uploads(Bucket=bucket).get("Uploads", []))
+        except ClientError as error:
+            if code_of(error) in _GONE:
+                return Usage(0, 0, 0)
+            raise
+        if "x-rgw-bytes-used" in headers and "x-rgw-object-count" in headers:
+            return Usage(int(headers["x-rgw-object-count"]), int(headers["x-rgw-bytes-used"]), uploads)
+        objects = size_bytes = 0
+        for entries in _pages(s3, bucket):
+            objects += len(entries)
+            size_bytes += sum(entry.get("Size", 0) for entry in entries)
+        return Usage(objects, size_bytes, uploads)
+
+
+def empty(connection: Connection, bucket: str) -> Iterator[Emptied]:
+    """See Engine.empty_bucket. One pass: what is stored behind it stays."""
+    from botocore.exceptions import ClientError
+
+    objects = size_bytes = uploads = 0
+    s3 = connection.s3
+    with connection.doing("emptying the bucket"):
+        try:
+            for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
+                for upload in page.get("Uploads", []):
+                    _abort(s3, bucket, upload["Key"], upload["UploadId"])
+                    uploads += 1
+                if page.get("Uploads"):
+                    yield Emptied(objects, size_bytes, uploads)
+            for entries in _pages(s3, bucket):
+                _delete_page(connection, bucket, entries)
+                objects += len(entries)
+                size_bytes += sum(entry.get("Size", 0) for entry in entries)
+                yield Emptied(objects, size_bytes, uploads)
+        except ClientError as error:
+            if code_of(error) not in _GONE:
+                raise
+
+
+def _pages(s3: S3Client, bucket: str) -> Iterator[list[dict[str, Any]]]:
+    """All versions and delete markers, page by page; plain objects where the engine keeps no versions."""
+    from botocore.exceptions import ClientError
+
+    try:
+        for versions in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            entries: list[Any] = [*versions.get("Versions", []), *versions.get("DeleteMarkers", [])]
+            if entries:
+                yield entries
+        return
+    except ClientError as error:
+        if code_of(error) != "NotImplemented":
+            raise
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        contents: list[Any] = list(page.get("Contents", []))
+        if contents:
+            yield contents
+
+
+def _delete_page(connection: Connection, bucket: str, entries: list[dict[str, Any]]) -> None:
+    named: list[Any] = []
+    for entry in entries:
+        version = {"VersionId": entry["VersionId"]} if entry.get("VersionId", "null") != "null" else {}
+        named.append({"Key": entry["Key"], **version})
+    answer = connection.s3.delete_objects(Bucket=bucket, Delete={"Objects": named, "Quiet": True})
+    if errors := answer.get("Errors"):
+        first = errors[0]
+        raise EngineRefused(
+            f"The engine {connection.engine_name} did not remove {len(errors)} objects of bucket {bucket}; "
+            f"the first: {first.get('Key')}: {first.get('Code')}."
+        )
+
+
+def _abort(s3: S3Client, bucket: str, key: str, upload_id: str) -> None:
+    from botocore.exceptions import ClientError
+
+    try:
+        s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id)
+    except ClientError as error:
+        if code_of(error) != "NoSuchUpload":  # completed or aborted just now
+            raise

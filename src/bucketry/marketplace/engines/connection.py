@@ -1,0 +1,158 @@
+"""The S3 and IAM clients of an engine: made once, used from threads, their failures put into the domain's words."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from bucketry.kernel import logs
+from bucketry.marketplace.domain.errors import EngineRefused, EngineUnavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_s3 import S3Client
+
+THREADS = 16
+_CONNECT_TIMEOUT_S = 3
+_READ_TIMEOUT_S = 15  # three tries stay below the 60 s after which platforms give up
+_ATTEMPTS = 3
+_TOLD_CHARACTERS = 300
+
+# What says that the marketplace itself is not welcome, not that the order is wrong.
+_NOT_WELCOME = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AllAccessDisabled",
+        "AccountProblem",
+        "AuthFailure",
+        "ExpiredToken",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "NotSignedUp",
+        "RequestTimeTooSkewed",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+        "403",
+    }
+)
+_OVERLOADED = frozenset({"SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests"})
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where an engine is driven, and as whom. `iam_url` and `url` may be the same."""
+
+    url: str
+    iam_url: str
+    region: str
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    is_path_style: bool = True
+    uses_proxies: bool = False
+
+
+class Connection:
+    """Clients and threads of one engine."""
+
+    def __init__(self, engine_name: str, endpoint: Endpoint) -> None:
+        self.engine_name = engine_name
+        self.endpoint = endpoint
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=f"engine-{engine_name}")
+        self._making = threading.Lock()
+        self._s3: S3Client | None = None
+        self._iam: IAMClient | None = None
+
+    @property
+    def s3(self) -> S3Client:
+        return self._s3 or self._clients()[0]
+
+    @property
+    def iam(self) -> IAMClient:
+        return self._iam or self._clients()[1]
+
+    async def run(self, work: Callable[..., _Result], *arguments: Any) -> _Result:
+        """Call a blocking function in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
+    async def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for client in (self._s3, self._iam):
+            if client is not None:
+                client.close()
+
+    def _clients(self) -> tuple[S3Client, IAMClient]:
+        with self._making:
+            if self._s3 is None or self._iam is None:
+                self._s3, self._iam = self._make()
+            return self._s3, self._iam
+
+    def _make(self) -> tuple[S3Client, IAMClient]:
+        import boto3  # takes a third of a second
+        from botocore.config import Config
+
+        endpoint = self.endpoint
+        config = Config(
+            signature_version="v4",
+            connect_timeout=_CONNECT_TIMEOUT_S,
+            read_timeout=_READ_TIMEOUT_S,
+            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+            max_pool_connections=2 * THREADS,
+            parameter_validation=False,  # what goes out is made here; the check costs as much as the rest
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            proxies=None if endpoint.uses_proxies else {},  # {}: not even those of the environment
+        )
+        s3_config = Config(
+            signature_version="s3v4", s3={"addressing_style": "path" if endpoint.is_path_style else "virtual"}
+        )
+        session = boto3.session.Session(
+            aws_access_key_id=endpoint.access_key_id,
+            aws_secret_access_key=endpoint.secret_access_key,
+            region_name=endpoint.region,
+        )
+        s3 = session.client("s3", endpoint_url=endpoint.url, config=config.merge(s3_config))
+        iam = session.client("iam", endpoint_url=endpoint.iam_url, config=config)
+        return s3, iam
+
+    @contextlib.contextmanager
+    def doing(self, what: str) -> Iterator[None]:
+        """Failures of calls inside become EngineRefused and EngineUnavailable. `what`: "making the bucket"."""
+        from botocore.exceptions import BotoCoreError, ClientError
+        from urllib3.exceptions import HTTPError
+
+        try:
+            yield
+        except ClientError as error:
+            raise self._told(error.response, what) from None
+        except (BotoCoreError, HTTPError, OSError) as error:
+            raise EngineUnavailable(
+                f"The engine {self.engine_name} at {self.endpoint.url} did not answer while {what} "
+                f"({type(error).__name__}); try again when it runs."
+            ) from None
+
+    def _told(self, response: Any, what: str) -> EngineRefused | EngineUnavailable:
+        code = str(response.get("Error", {}).get("Code", "")) or "an unknown error"
+        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
+        if code in _NOT_WELCOME:
+            return EngineUnavailable(
+                f"The engine {self.engine_name} does not let the marketplace work ({code} while {what}). "
+                "The operator finds the reason with: bucketry check-config"
+            )
+        if (status >= 500 and code != "NotImplemented") or code in _OVERLOADED:
+            return EngineUnavailable(f"The engine {self.engine_name} failed while {what} ({code}); try again later.")
+        message = logs.redact(str(response.get("Error", {}).get("Message", "")))[:_TOLD_CHARACTERS]
+        return EngineRefused(f"The engine {self.engine_name} refused {what}: {code}: {message}".rstrip(": ") + ".")
+
+
+def code_of(error: Exception) -> str:
+    """The error code of a botocore ClientError; HEAD requests have the status instead ("404")."""
+    response: Any = getattr(error, "response", {})
+    return str(response.get("Error", {}).get("Code", ""))

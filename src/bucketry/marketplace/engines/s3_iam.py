@@ -1,0 +1,118 @@
+"""An engine that speaks S3 and IAM: ports.Engine over buckets.py and identities.py, in threads.
+
+What differs between those that speak both (where they are, how their websites are called) is in `Site` and in the small
+files beside this one that make it (embedded.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bucketry.marketplace.domain.ports import AccessKey, BucketAddress, BucketSettings, Emptied, Permissions, Usage
+from bucketry.marketplace.engines import buckets, identities, names, rights
+from bucketry.marketplace.engines.connection import Connection, Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What users are told, and how things are called there.
+
+    `url` is the S3 endpoint as users reach it. A bucket's website is `WEBSITE_SCHEME://BUCKET.WEBSITE_HOST`.
+    """
+
+    url: str
+    region: str
+    website_host: str
+    website_scheme: str = "http"
+    fips_url: str | None = None
+    partition: str = "aws"
+    bucket_prefix: str = "bkt-"
+    user_prefix: str = "bucketry-"
+    iam_path: str = "/bucketry/"
+    default_object_ownership: str = "BucketOwnerEnforced"
+    insecure_skip_verify: bool = False
+
+
+class S3IamEngine:
+    """See ports.Engine. One for each process; call close() at its end."""
+
+    def __init__(self, name: str, endpoint: Endpoint, site: Site) -> None:
+        self.name = name
+        self._site = site
+        self._host = _host(site.url)
+        self._fips_host = _host(site.fips_url) if site.fips_url else self._host
+        self._connection = Connection(name, endpoint)
+        names.check_bucket_prefix(site.bucket_prefix)
+
+    async def warm_up(self) -> None:
+        """Make the clients now, so that the first order need not wait for it. Asks the engine nothing."""
+        await self._connection.run(lambda: (self._connection.s3, self._connection.iam))
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    def bucket_name(self, instance_guid: str) -> str:
+        return names.from_id(self._site.bucket_prefix, instance_guid)
+
+    def address(self, bucket: str) -> BucketAddress:
+        return BucketAddress(
+            bucket=bucket,
+            region=self._site.region,
+            endpoint=self._host,
+            endpoint_url=self._site.url,
+            fips_endpoint=self._fips_host,
+            website_endpoint=f"{self._site.website_scheme}://{bucket}.{self._site.website_host}",
+            insecure_skip_verify=self._site.insecure_skip_verify,
+        )
+
+    async def create_bucket(self, bucket: str, settings: BucketSettings) -> None:
+        await self._connection.run(buckets.create, self._connection, bucket, settings)
+
+    async def configure(self, bucket: str, settings: BucketSettings, since: BucketSettings | None) -> None:
+        if settings == since:
+            return
+        site = self._site
+        await self._connection.run(
+            buckets.configure,
+            self._connection,
+            bucket,
+            settings,
+            since,
+            site.default_object_ownership,
+            site.partition,
+        )
+
+    async def delete_bucket(self, bucket: str) -> None:
+        await self._connection.run(buckets.delete, self._connection, bucket)
+
+    async def empty_bucket(self, bucket: str) -> AsyncIterator[Emptied]:
+        steps = buckets.empty(self._connection, bucket)
+        while (progress := await self._connection.run(next, steps, None)) is not None:
+            yield progress
+
+    async def usage(self, bucket: str) -> Usage:
+        return await self._connection.run(buckets.usage, self._connection, bucket)
+
+    async def grant(
+        self, binding_guid: str, buckets: Sequence[str], permissions: Permissions, labels: Mapping[str, str]
+    ) -> AccessKey:
+        policy = rights.of_binding(buckets, permissions, self._site.partition)
+        return await self._connection.run(
+            identities.grant, self._connection, self._user(binding_guid), self._site.iam_path, policy, labels
+        )
+
+    async def restrict(self, binding_guid: str, buckets: Sequence[str], permissions: Permissions) -> None:
+        policy = rights.of_binding(buckets, permissions, self._site.partition)
+        await self._connection.run(identities.restrict, self._connection, self._user(binding_guid), policy)
+
+    async def revoke(self, binding_guid: str) -> None:
+        await self._connection.run(identities.revoke, self._connection, self._user(binding_guid))
+
+    def _user(self, binding_guid: str) -> str:
+        return names.from_id(self._site.user_prefix, binding_guid)
+
+
+def _host(url: str) -> str:
+    """host[:port] of a URL."""
+    return url.partition("://")[2].partition("/")[0]

@@ -1,0 +1,1 @@
+"""Schema versions of the marketplace's state, as Alembic runs them."""

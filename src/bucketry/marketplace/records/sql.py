@@ -1,0 +1,28 @@
+"""The marketplace's records in an SQL database: ports.Records, made of the queries of each concern."""
+
+from __future__ import annotations
+
+from bucketry.marketplace.records.bindings import BindingQueries
+from bucketry.marketplace.records.database import Database
+from bucketry.marketplace.records.instances import InstanceQueries
+from bucketry.marketplace.records.places import PlaceQueries
+
+
+class SqlRecords(PlaceQueries, InstanceQueries, BindingQueries):
+    """See ports.Records. One a process; threads inside."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def close(self) -> None:
+        await self._database.close()
+
+
+def open_records(url: str) -> SqlRecords:
+    """Open the database at `url` (database.sqlite_url() for a file) and bring its schema up to date.
+
+    Blocks while migrations run; call it before serving. Raises sqlalchemy.exc.SQLAlchemyError if it can't be opened.
+    """
+    database = Database(url)
+    database.migrate()
+    return SqlRecords(database)

@@ -1,0 +1,127 @@
+"""The tables of the marketplace's state. Races are decided here, by unique constraints and foreign keys.
+
+`local_…` columns are set for what was ordered on this server and NULL for what foreign platforms ordered: unique
+constraints and foreign keys bind the first and leave the second alone, since NULLs differ from each other.
+Only types that SQLite and PostgreSQL share are used. Changing anything here needs a migration beside it.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+quotas = sa.Table(
+    "quotas",
+    metadata,
+    sa.Column("guid", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("allows_paid_plans", sa.Boolean, nullable=False),
+    sa.Column("created_ms", sa.BigInteger, nullable=False),
+)
+
+orgs = sa.Table(
+    "orgs",
+    metadata,
+    sa.Column("guid", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("quota_guid", sa.Text, sa.ForeignKey("quotas.guid"), nullable=False, index=True),
+    sa.Column("created_ms", sa.BigInteger, nullable=False),
+)
+
+spaces = sa.Table(
+    "spaces",
+    metadata,
+    sa.Column("guid", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("org_guid", sa.Text, sa.ForeignKey("orgs.guid"), nullable=False),
+    sa.Column("created_ms", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("org_guid", "name"),
+)
+
+apps = sa.Table(
+    "apps",
+    metadata,
+    sa.Column("guid", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("space_guid", sa.Text, sa.ForeignKey("spaces.guid"), nullable=False),
+    sa.Column("created_ms", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("space_guid", "name"),
+)
+
+instances = sa.Table(
+    "instances",
+    metadata,
+    sa.Column("guid", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("org_guid", sa.Text, nullable=False),
+    sa.Column("space_guid", sa.Text, nullable=False),
+    sa.Column("local_space_guid", sa.Text, sa.ForeignKey("spaces.guid")),
+    sa.Column("service_guid", sa.Text, nullable=False),
+    sa.Column("plan_guid", sa.Text, nullable=False),
+    sa.Column("parameters", sa.Text, nullable=False),  # JSON
+    sa.Column("tags", sa.Text, nullable=False),  # JSON
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("engine", sa.Text, nullable=False),
+    sa.Column("bucket", sa.Text, nullable=False),
+    sa.Column("last_type", sa.Text, nullable=False),
+    sa.Column("last_state", sa.Text, nullable=False),
+    sa.Column("last_description", sa.Text, nullable=False),
+    sa.Column("last_ms", sa.BigInteger, nullable=False),
+    sa.Column("created_ms", sa.BigInteger, nullable=False),
+    sa.Column("updated_ms", sa.BigInteger, nullable=False),
+    sa.Column("holder", sa.Text),  # who works on it; NULL: nobody
+    sa.Column("held_until_ms", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("local_space_guid", "name"),
+    sa.UniqueConstraint("engine", "bucket"),
+    sa.Index("ix_instances_space_guid_name", "space_guid", "name"),
+)
+# Literals, not parameters: an index of some rows is only used where the query says the same.
+UNFINISHED_INSTANCE = instances.c.state != sa.text("'ready'")
+sa.Index(
+    "ix_instances_unfinished",
+    instances.c.updated_ms,
+    sqlite_where=UNFINISHED_INSTANCE,
+    postgresql_where=UNFINISHED_INSTANCE,
+)
+
+bindings = sa.Table(
+    "bindings",
+    metadata,
+    sa.Column("guid", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("local_key_name", sa.Text),
+    sa.Column("instance_guid", sa.Text, sa.ForeignKey("instances.guid"), nullable=False),
+    sa.Column("app_guid", sa.Text, index=True),
+    sa.Column("local_app_guid", sa.Text, sa.ForeignKey("apps.guid"), index=True),
+    sa.Column("parameters", sa.Text, nullable=False),  # JSON
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("created_ms", sa.BigInteger, nullable=False),
+    sa.Column("sealed_key", sa.LargeBinary),
+    sa.UniqueConstraint("instance_guid", "local_key_name"),
+    sa.UniqueConstraint("instance_guid", "local_app_guid"),
+)
+UNFINISHED_BINDING = bindings.c.state != sa.text("'ready'")
+sa.Index(
+    "ix_bindings_unfinished",
+    bindings.c.instance_guid,
+    sqlite_where=UNFINISHED_BINDING,
+    postgresql_where=UNFINISHED_BINDING,
+)
+
+# Other instances whose buckets a binding reaches too.
+binding_instances = sa.Table(
+    "binding_instances",
+    metadata,
+    sa.Column("binding_guid", sa.Text, sa.ForeignKey("bindings.guid", ondelete="CASCADE"), primary_key=True),
+    sa.Column("instance_guid", sa.Text, sa.ForeignKey("instances.guid"), primary_key=True, index=True),
+    sa.Column("position", sa.Integer, nullable=False),
+)
