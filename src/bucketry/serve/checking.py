@@ -13,7 +13,7 @@ async def check_store(folder: DataFolder, deep: bool) -> list[str]:
     try:
         disk = open_disk(folder)
         try:
-            findings = [str(finding) for finding in await disk.check(deep)]
+            findings = [f"bucket {f.bucket}: {f.subject}: {f.message}" for f in await disk.check(deep)]
             for bucket in identity.all_buckets():
                 try:
                     disk.bucket(bucket.name, bucket.bucket_id)
