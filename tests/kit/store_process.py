@@ -1,6 +1,6 @@
 """One store in a process of its own, without supervisor and marketplace: `python -m tests.kit.store_process DATA`.
 
-Listens on a port that the system chose, makes two accounts, prints one JSON line with what a test needs, serves until
+Listens on ports that the system chose (S3, and websites), makes two accounts, prints one JSON line with what a test needs, serves until
 SIGTERM or until stdin ends (its parent is gone). Logs go to stderr at debug level, so that tests can look for secrets.
 """
 
@@ -22,6 +22,7 @@ from bucketry.kernel.envelope import Envelope
 from bucketry.store.disk.store import Disk
 from bucketry.store.gateway.context import Services, StoreSettings
 from bucketry.store.gateway.pipeline import make_server
+from bucketry.store.gateway.website import make_website_server
 from bucketry.store.identity.store import Identity
 
 
@@ -51,13 +52,18 @@ async def main(data: Path, log_level: str) -> None:
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_reader(sys.stdin.fileno(), stop.set)
-    server = make_server(Services(disk, identity, StoreSettings(), system_clock_ms))
-    listener = socket.create_server(("127.0.0.1", 0))
-    acceptor = await loop.create_server(server, sock=listener)
-    print(json.dumps({"port": listener.getsockname()[1], "accounts": accounts}), flush=True)
+    services = Services(disk, identity, StoreSettings(), system_clock_ms)
+    servers = [make_server(services), make_website_server(services)]
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in servers]
+    pairs = zip(servers, listeners, strict=True)
+    acceptors = [await loop.create_server(server, sock=listener) for server, listener in pairs]
+    port, website_port = (listener.getsockname()[1] for listener in listeners)
+    print(json.dumps({"port": port, "website_port": website_port, "accounts": accounts}), flush=True)
     await stop.wait()
-    acceptor.close()
-    await server.stop(5)
+    for acceptor in acceptors:
+        acceptor.close()
+    for server in servers:
+        await server.stop(5)
     await disk.close()
     identity.close()
 

@@ -86,10 +86,11 @@ def directory_location(key: str) -> str:
 
 def _location(redirect: Redirect, path: str, site: SiteAddress) -> str:
     if site.raw_query and "?" not in path and "#" not in path:
-        path = f"{path}?{quote(site.raw_query, safe=_URL_SAFE)}"
+        path = f"{path}?{quote(site.raw_query, safe=_URL_SAFE, errors='surrogateescape')}"
     if redirect.host_name is None and redirect.protocol is None:
         return _local(path)
-    return f"{redirect.protocol or site.scheme}://{redirect.host_name or quote(site.host, safe=':[].-')}/{path}"
+    host = redirect.host_name or quote(site.host, safe=":[].-", errors="surrogateescape")
+    return f"{redirect.protocol or site.scheme}://{host}/{path}"
 
 
 def _local(path: str) -> str:
