@@ -1,8 +1,8 @@
 """A bucket on the disk: the verbs over object versions, parts and uploads that the gateway has.
 
 Look-ups (`get`, listings, `upload`, `parts`, `totals`) are quick, run in the event loop and see all that was answered
-before. Changes are coroutines that return when they are durable. A change that raises has changed nothing. Guards see the
-current version inside the transaction and raise to refuse.
+before. Changes are coroutines that return when they are durable. A change that raises has changed nothing. Guards see
+the current version inside the transaction and raise to refuse.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ class Bucket:
         return await self._reader.read(version, start, size)
 
     async def writer(self, header: RecordHeader, size_bytes: int) -> Writer:
-        """Where to write the bytes of an object or part, exactly `size_bytes` of them. Call its `abort` in any case: after
-        `finish` it does nothing. DiskFull, WriteFailed."""
+        """Where to write the bytes of an object or part, exactly `size_bytes` of them. Call its `abort` in any case:
+        after `finish` it does nothing. DiskFull, WriteFailed."""
         return await self._writers.begin(header, size_bytes)
 
     def discard(self, written: Written) -> None:
@@ -97,7 +97,8 @@ class Bucket:
 
     async def put(self, new: NewObject, written: Written, guard: Guard | None = None) -> Version:
         """Make finished bytes the current version of their key. If it raises, they are discarded."""
-        return await self._use(written, partial(changes.put, new=new, written=written, guard=guard))
+        made: Version = await self._use(written, partial(changes.put, new=new, written=written, guard=guard))
+        return made
 
     async def delete(self, key: str, guard: Guard | None = None) -> Version | None:
         """Remove the current version: what it was, None if there was none."""
@@ -168,7 +169,8 @@ class Bucket:
     async def put_part(self, upload_id: str, part: Part, written: Written) -> Part:
         """Finished bytes as a part, in place of an earlier one. UploadMissing. If it raises, they are discarded."""
         change = partial(multipart.put_part, upload_id=upload_id, part=part, written=written)
-        return await self._use(written, change)
+        made: Part = await self._use(written, change)
+        return made
 
     async def copy_part(
         self,

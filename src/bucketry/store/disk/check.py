@@ -1,17 +1,18 @@
 """The check of a bucket (fsck): is the index whole, is everything that is referred to there, and nothing else.
 
-One look at the index (a read transaction) is compared with itself and with the folder. While others write, segments that
-they have open are left out, and what seems missing is looked up again before it is reported.
+One look at the index (a read transaction) is compared with itself and with the folder. While others write, segments
+that they have open are left out, and what seems missing is looked up again before it is reported.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import apsw
 
-from bucketry.store.disk import leftovers, segments
+from bucketry.store.disk import leftovers, rows, segments
 from bucketry.store.disk.errors import DiskError, from_os
 from bucketry.store.disk.files import Files
 from bucketry.store.disk.index import Index
@@ -54,7 +55,20 @@ _RUNS = """
     SELECT segment, record, record_size, id FROM extents
     UNION ALL SELECT segment, offset, length, 0 FROM freed ORDER BY 1, 2
 """
-_EXTENTS = "SELECT id, segment, offset, length, checksums FROM extents ORDER BY segment, record"
+_COLUMNS = "id, segment, record, offset, length, checksums"
+_EXTENTS = f"SELECT {_COLUMNS} FROM extents WHERE segment = ? ORDER BY record"
+_EXTENT = f"SELECT {_COLUMNS} FROM extents WHERE id = ?"
+_REFERRED = "SELECT 1 FROM extents WHERE segment = ?1 UNION ALL SELECT 1 FROM freed WHERE segment = ?1 LIMIT 1"
+_PIECES = "SELECT position, size FROM pieces WHERE sequence = ? ORDER BY position, ordinal"
+
+
+class _Extent(NamedTuple):
+    id: int
+    segment: str
+    record: int
+    offset: int
+    length: int
+    checksums: bytes
 
 
 def check(folder: Path, files: Files, vfs: str | None, *, is_deep: bool) -> list[Finding]:
@@ -82,7 +96,7 @@ class _Check:
         return Finding(self._bucket, kind, subject, message)
 
     def run(self, is_deep: bool) -> Iterator[Finding]:
-        damage = [row[0] for row in self._connection.execute("PRAGMA integrity_check")]
+        damage = [row[0] for row in rows.fetch(self._connection, "PRAGMA integrity_check")]
         if damage != ["ok"]:
             for message in damage:
                 yield self._finding("index", self._bucket, str(message))
@@ -94,12 +108,12 @@ class _Check:
             yield from self._check_references()
             yield from self._check_owners()
             yield from self._check_runs()
-            referred = {row[0] for row in self._connection.execute("SELECT segment FROM extents")}
-            referred |= {row[0] for row in self._connection.execute("SELECT segment FROM freed")}
+            referred = {row[0] for row in rows.fetch(self._connection, "SELECT DISTINCT segment FROM extents")}
+            referred |= {row[0] for row in rows.fetch(self._connection, "SELECT DISTINCT segment FROM freed")}
         finally:
             self._connection.execute("COMMIT")
         yield from self._check_segments(set(names) - referred)
-        yield from self._check_extents(is_deep)
+        yield from self._check_extents(referred, is_deep)
         if is_deep:
             yield from self._check_inline()
 
@@ -113,7 +127,7 @@ class _Check:
                 yield self._finding("totals", name, f"the counter says {says}, the rows say {is_}")
 
     def _check_references(self) -> Iterator[Finding]:
-        for place, named, held in self._connection.execute(_REFERENCES).fetchall():
+        for place, named, held in rows.fetch(self._connection, _REFERENCES):
             if held is None:
                 for key in self._keys_of(place):
                     yield self._finding(
@@ -123,10 +137,10 @@ class _Check:
                 yield self._finding("refcount", f"place {place}", f"counts {held} references, there are {named}")
 
     def _keys_of(self, place: int) -> list[str]:
-        return [row[0] for row in self._connection.execute(_KEYS_OF, (place,))] or [f"place {place}"]
+        return [row[0] for row in rows.fetch(self._connection, _KEYS_OF, (place,))] or [f"place {place}"]
 
     def _check_owners(self) -> Iterator[Finding]:
-        for key, sequence, size, place, part_count in self._connection.execute(_OWNERS).fetchall():
+        for key, sequence, size, place, part_count in rows.fetch(self._connection, _OWNERS):
             if place > 0:
                 held = self._connection.execute("SELECT length FROM extents WHERE id = ?", (place,)).get
             elif place < 0:
@@ -137,15 +151,12 @@ class _Check:
                 held = 0
             if held is not None and held != size:
                 yield self._finding("reference", key, f"has {size} bytes, its place has {held}")
-        for (sequence,) in self._connection.execute(_ORPHAN_PIECES).fetchall():
+        for (sequence,) in rows.fetch(self._connection, _ORPHAN_PIECES):
             yield self._finding("reference", f"pieces of {sequence}", "belong to no object or part")
 
     def _size_of_pieces(self, sequence: int) -> int:
         position = 0
-        found = self._connection.execute(
-            "SELECT position, size FROM pieces WHERE sequence = ? ORDER BY position, ordinal", (sequence,)
-        )
-        for begin, size in found.fetchall():
+        for begin, size in rows.fetch(self._connection, _PIECES, (sequence,)):
             if begin != position:
                 return -1
             position += size
@@ -153,7 +164,7 @@ class _Check:
 
     def _check_runs(self) -> Iterator[Finding]:
         segment, end = "", 0
-        for name, begin, size, extent in self._connection.execute(_RUNS).fetchall():
+        for name, begin, size, extent in rows.fetch(self._connection, _RUNS):
             if name == segment and begin < end:
                 yield self._finding("freed", name, f"runs overlap at byte {begin} (extent {extent})")
             end = begin + size if name != segment else max(end, begin + size)
@@ -164,58 +175,59 @@ class _Check:
             with leftovers.locked(self._folder / name, self._files) as descriptor:
                 if descriptor is None:
                     continue
-                query = (
-                    "SELECT 1 FROM extents WHERE segment = ?1 UNION ALL SELECT 1 FROM freed WHERE segment = ?1 LIMIT 1"
-                )
-                if self._connection.execute(query, (name,)).get is None:
+                if self._connection.execute(_REFERRED, (name,)).get is None:
                     yield self._finding("segment", name, "nothing refers to it; the garbage run removes it")
 
-    def _check_extents(self, is_deep: bool) -> Iterator[Finding]:
-        for row in self._connection.execute(_EXTENTS).fetchall():
-            reason = self._extent_damage(*row[1:], is_deep)
-            if reason is None:
-                continue
-            now = self._connection.execute(
-                "SELECT id, segment, offset, length, checksums FROM extents WHERE id = ?", row[:1]
-            )
-            again = now.get
-            if again is None:
-                continue  # it was deleted meanwhile
-            if again != row:
-                reason = self._extent_damage(*again[1:], is_deep)
-            if reason is not None:
-                for key in self._keys_of(row[0]):
-                    yield self._finding("data", key, reason)
+    def _check_extents(self, names: set[str], is_deep: bool) -> Iterator[Finding]:
+        for name in sorted(names):
+            for row in rows.fetch(self._connection, _EXTENTS, (name,)):
+                extent = _Extent(*row)
+                reason = self._damage(extent, is_deep)
+                if reason is None:
+                    continue
+                now = rows.fetch(self._connection, _EXTENT, (extent.id,))
+                if not now:
+                    continue  # it was deleted meanwhile
+                if _Extent(*now[0]) != extent:
+                    reason = self._damage(_Extent(*now[0]), is_deep)
+                if reason is not None:
+                    for key in self._keys_of(extent.id):
+                        yield self._finding("data", key, reason)
 
-    def _extent_damage(self, segment: str, offset: int, length: int, checksums: bytes, is_deep: bool) -> str | None:
+    def _damage(self, extent: _Extent, is_deep: bool) -> str | None:
         """What is wrong with an extent; None: nothing."""
-        if len(checksums) != 4 * segments.block_count(length):
+        if len(extent.checksums) != 4 * segments.block_count(extent.length):
             return "its checksums are not as many as its blocks"
         try:
-            descriptor = self._files.open(self._folder / segment)
+            descriptor = self._files.open(self._folder / extent.segment)
         except FileNotFoundError:
-            return f"segment {segment} is missing"
+            return f"segment {extent.segment} is missing"
         except OSError as error:
-            return str(from_os(error, f"opening segment {segment}", is_read=True))
+            return str(from_os(error, f"opening segment {extent.segment}", is_read=True))
         try:
-            if self._files.size(descriptor) < offset + length:
-                return f"segment {segment} ends before byte {offset + length}"
-            if is_deep:
-                for number in range(segments.block_count(length)):
-                    begin = number * BLOCK_BYTES
-                    block = self._files.pread(descriptor, min(BLOCK_BYTES, length - begin), offset + begin)
-                    if not segments.verify(block, checksums, number):
-                        return (
-                            f"bytes from {begin} on don't match their checksum (segment {segment}, at {offset + begin})"
-                        )
+            if self._files.size(descriptor) < extent.offset + extent.length:
+                return f"segment {extent.segment} ends before byte {extent.offset + extent.length}"
+            return self._deep_damage(descriptor, extent) if is_deep else None
         except OSError as error:
-            return str(from_os(error, f"reading segment {segment}", is_read=True))
+            return str(from_os(error, f"reading segment {extent.segment}", is_read=True))
         finally:
             self._files.close(descriptor)
+
+    def _deep_damage(self, descriptor: int, extent: _Extent) -> str | None:
+        where = f"segment {extent.segment}, record at {extent.record}"
+        header = self._files.pread(descriptor, extent.offset - extent.record, extent.record)
+        if segments.decode_header(header) is None:
+            return f"the header of its record is damaged, so it could not be rebuilt ({where})"
+        for number in range(segments.block_count(extent.length)):
+            begin = number * BLOCK_BYTES
+            size = min(BLOCK_BYTES, extent.length - begin)
+            block = self._files.pread(descriptor, size, extent.offset + begin)
+            if not segments.verify(block, extent.checksums, number):
+                return f"bytes from {begin} on don't match their checksum ({where})"
         return None
 
     def _check_inline(self) -> Iterator[Finding]:
-        for number, crc in self._connection.execute("SELECT id, crc FROM inline").fetchall():
+        for number, crc in rows.fetch(self._connection, "SELECT id, crc FROM inline"):
             data = self._connection.execute("SELECT data FROM inline WHERE id = ?", (number,)).get
             if data is not None and segments.crc32c(data) != crc:
                 for key in self._keys_of(-number):

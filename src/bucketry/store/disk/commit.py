@@ -1,10 +1,10 @@
 """Changes of a bucket's index, committed in groups: one lock, one transaction and one sync for all who wait.
 
-Each process queues its changes of a bucket; one thread takes the bucket's commit lock (a blocking flock, which the system
-grants in order, so that no process starves), begins a transaction, runs all that is queued by then, commits, unlocks,
-and tells the tasks. A change that refuses (a guard raised, an upload is gone) does so before its first write, and only
-its own task hears of it. Where one fails later than that, or the disk is full, the group is rolled back and its changes
-run one by one, so that none suffers for another.
+Each process queues its changes of a bucket; one thread takes the bucket's commit lock (a blocking flock, which the
+system grants in order, so that no process starves), begins a transaction, runs all that is queued by then, commits,
+unlocks, and tells the tasks. A change that refuses (a guard raised, an upload is gone) does so before its first write,
+and only its own task hears of it. Where one fails later than that, or the disk is full, the group is rolled back and
+its changes run one by one, so that none suffers for another.
 """
 
 from __future__ import annotations

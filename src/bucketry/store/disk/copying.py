@@ -34,8 +34,8 @@ class Copier:
         self._pool = pool
 
     async def take(self, source: Copier, version: Version, start: int, size: int, header: RecordHeader) -> Written:
-        """`size` bytes of a version of another bucket from byte `start` on, ready to be put here. Superseded, CorruptData,
-        DiskFull, WriteFailed."""
+        """`size` bytes of a version of another bucket from byte `start` on, ready to be put here. Superseded,
+        CorruptData, DiskFull, WriteFailed."""
         pieces: list[Bytes] = []
         settles: list[Callable[[bool], None]] = []
         reading = await source._reader.begin(version, start, size)

@@ -86,8 +86,8 @@ class Descriptors:
 class Pins:
     """Which versions this process is in the middle of reading, for the garbage runs of all processes to see.
 
-    A pin is a lock on one byte of the bucket's readers.lock, at the version's sequence: it costs no write, and is gone with
-    the process.
+    A pin is a lock on one byte of the bucket's readers.lock, at the version's sequence: it costs no write, and is gone
+    with the process.
     """
 
     def __init__(self, folder: Path, files: Files) -> None:

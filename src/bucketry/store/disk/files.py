@@ -1,7 +1,7 @@
 """The only module that writes, syncs, links, renames and removes files (SQLite's own, by its VFS, apart).
 
-A test gives its own subclass of `Files`: one that fails the n-th call, or forgets what was not synced. So each method is
-one thing that the system may refuse, all raise OSError, and none retries after a failed sync. Linux is assumed where
+A test gives its own subclass of `Files`: one that fails the n-th call, or forgets what was not synced. So each method
+is one thing that the system may refuse, all raise OSError, and none retries after a failed sync. Linux is assumed where
 the standard library has no word for it: holes by fallocate(2), locks by F_OFD_SETLK (fcntl(2)), writeback by
 sync_file_range(2).
 """

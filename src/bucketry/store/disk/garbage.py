@@ -2,9 +2,9 @@
 
 A freed run of a segment is given back once no reader can be in the middle of it: no process has the version pinned that
 held it (disk/descriptors.py). Bytes that a copy shared may be read under any version that is gone by now, so those
-wait until no pinned version older than the freeing is gone. Segments of one record are removed; in others a hole is punched,
-where the file system can; one without records is removed; one that is mostly holes is written anew. The row that notes
-the freed run goes last: a run that stops in the middle is repeated.
+wait until no pinned version older than the freeing is gone. Segments of one record are removed; in others a hole is
+punched, where the file system can; one without records is removed; one that is mostly holes is written anew. The row
+that notes the freed run goes last: a run that stops in the middle is repeated.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import apsw
 
-from bucketry.store.disk import leftovers, segments
+from bucketry.store.disk import leftovers, rows, segments
 from bucketry.store.disk.bucket import SEGMENTS_FOLDER, Bucket
 from bucketry.store.disk.descriptors import PINS_FILE
 from bucketry.store.disk.files import Files
@@ -27,6 +27,7 @@ from bucketry.store.disk.rewriting import Moved, rewrite_sparse
 from bucketry.store.disk.transaction import Transaction
 
 _BATCH = 500
+_EXISTS = "SELECT 1 FROM objects WHERE sequence = ?1 UNION ALL SELECT 1 FROM noncurrent WHERE sequence = ?1 LIMIT 1"
 InThread = Callable[..., Coroutine[Any, Any, Any]]
 
 
@@ -110,7 +111,7 @@ class _Run:
 
     def _reclaim(self, connection: apsw.Connection) -> _Reclaimed:
         done = _Reclaimed()
-        found = connection.execute("SELECT id, segment, offset, length, sequence, shared FROM freed").fetchall()
+        found = rows.fetch(connection, "SELECT id, segment, offset, length, sequence, shared FROM freed")
         if not found:
             return done
         pins = self._files.open(self._folder / PINS_FILE, is_writable=True)
@@ -158,10 +159,7 @@ class _Run:
 
     def _is_gone(self, connection: apsw.Connection, sequence: int) -> bool:
         """Whether no version has this sequence any more. A walk over the index: seldom asked."""
-        for table in ("objects", "noncurrent"):
-            if connection.execute(f"SELECT 1 FROM {table} WHERE sequence = ? LIMIT 1", (sequence,)).get is not None:  # noqa: S608 - our own two names
-                return False
-        return True
+        return connection.execute(_EXISTS, (sequence,)).get is None
 
     def _punch(self, segment: str, offset: int, length: int) -> None:
         try:

@@ -14,8 +14,8 @@ Item = TypeVar("Item")
 class Group(Generic[Item]):
     """Items wait in a queue; while there are any, one thread of the pool (never two) runs `work`.
 
-    `work(take)` calls `take()` when it is ready to begin, as late as it can: so the group is as large as it gets. It must
-    not raise: what becomes of an item, it tells the item.
+    `work(take)` calls `take()` when it is ready to begin, as late as it can: so the group is as large as it gets. It
+    must not raise: what becomes of an item, it tells the item.
     """
 
     def __init__(self, pool: Executor, work: Callable[[Callable[[], list[Item]]], None], limit: int) -> None:

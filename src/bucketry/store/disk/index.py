@@ -1,9 +1,9 @@
 """Connections to a bucket's index: who writes, who reads, and with which settings.
 
-SQLite in WAL mode, synchronous=FULL: a commit is on the disk when it returns. Writers take the bucket's commit lock first
-(disk/commit.py), so none ever meets another one; readers of a WAL never wait. What is left to wait for, by SQLite's own
-polling, is a process that opens the index after a crash or closes it as the last one. The checkpoint is taken out of
-the commits and done between them.
+SQLite in WAL mode, synchronous=FULL: a commit is on the disk when it returns. Writers take the bucket's commit lock
+first (disk/commit.py), so none ever meets another one; readers of a WAL never wait. What is left to wait for, by
+SQLite's own polling, is a process that opens the index after a crash or closes it as the last one. The checkpoint is
+taken out of the commits and done between them.
 """
 
 from __future__ import annotations

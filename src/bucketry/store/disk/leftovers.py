@@ -13,7 +13,7 @@ from pathlib import Path
 
 import apsw
 
-from bucketry.store.disk import segments
+from bucketry.store.disk import rows, segments
 from bucketry.store.disk.files import Files
 
 Gap = tuple[str, int, int]  # segment, offset, length
@@ -44,8 +44,8 @@ def remove_unreferenced(folder: Path, connection: apsw.Connection, files: Files)
 
 
 def unused_runs(folder: Path, connection: apsw.Connection, files: Files) -> Iterator[tuple[str, list[Gap]]]:
-    """Segments of many records whose writer is gone without having sealed them, each with its unused runs. The segment is
-    locked while the caller has it, and should be sealed (`seal`) once the runs are noted. OSError."""
+    """Segments of many records whose writer is gone without having sealed them, each with its unused runs. The segment
+    is locked while the caller has it, and should be sealed (`seal`) once the runs are noted. OSError."""
     for name in segment_names(folder):
         if segments.is_single(name) or not _is_referred(connection, name) or is_sealed(folder / name, files):
             continue
@@ -54,7 +54,7 @@ def unused_runs(folder: Path, connection: apsw.Connection, files: Files) -> Iter
                 continue
             gaps: list[Gap] = []
             end = 0
-            for record, record_size in connection.execute(_TAKEN, (name,)).fetchall():
+            for record, record_size in rows.fetch(connection, _TAKEN, (name,)):
                 if record > end:
                     gaps.append((name, end, record - end))
                 end = max(end, record + record_size)
@@ -68,7 +68,7 @@ def seal(folder: Path, name: str, connection: apsw.Connection, files: Files) -> 
     """Mark that the writer of a segment is done with it."""
     descriptor = files.open(folder / name, is_writable=True)
     try:
-        end = max((record + size for record, size in connection.execute(_TAKEN, (name,))), default=0)
+        end = max((record + size for record, size in rows.fetch(connection, _TAKEN, (name,))), default=0)
         files.pwrite(descriptor, [segments.SEAL], max(end, segments.padded(files.size(descriptor))))
     finally:
         files.close(descriptor)

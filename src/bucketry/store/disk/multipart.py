@@ -1,7 +1,7 @@
 """What changes multipart uploads. Functions of a transaction, which refuse before their first write.
 
-A part keeps its bytes as an object does: in one place, or in `pieces` under the part's own sequence. Completing an upload
-lists the parts' places as the pieces of the object: no byte moves, and no count of references changes.
+A part keeps its bytes as an object does: in one place, or in `pieces` under the part's own sequence. Completing an
+upload lists the parts' places as the pieces of the object: no byte moves, and no count of references changes.
 """
 
 from __future__ import annotations

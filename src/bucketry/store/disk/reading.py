@@ -15,7 +15,7 @@ from pathlib import Path
 
 import apsw
 
-from bucketry.store.disk import segments
+from bucketry.store.disk import rows, segments
 from bucketry.store.disk.descriptors import Descriptor, Descriptors, Pins
 from bucketry.store.disk.errors import CorruptData, ReadFailed, Superseded, from_os
 from bucketry.store.disk.files import Files
@@ -31,8 +31,8 @@ _EXISTS = (
     "UNION ALL SELECT 1 FROM noncurrent WHERE key = ?1 AND sequence = ?2"
 )
 _PIECES = (
-    "SELECT position, place, start, size FROM pieces WHERE sequence = ?1 AND position < ?3 "
-    "AND position >= (SELECT max(position) FROM pieces WHERE sequence = ?1 AND position <= ?2) ORDER BY position, ordinal"
+    "SELECT position, place, start, size FROM pieces WHERE sequence = ?1 AND position < ?3 AND position >= "
+    "(SELECT max(position) FROM pieces WHERE sequence = ?1 AND position <= ?2) ORDER BY position, ordinal"
 )
 
 
@@ -201,7 +201,7 @@ class Reader:
             if version.place:
                 wanted = [(version.place, start, size)]
             else:
-                found = connection.execute(_PIECES, (version.sequence, start, start + size)).fetchall()
+                found = rows.fetch(connection, _PIECES, (version.sequence, start, start + size))
                 wanted = _clip(found, start, size)
             runs = [self._resolve(*piece) for piece in wanted]
         finally:

@@ -31,8 +31,8 @@ def bucket_folders(root: Path) -> list[str]:
 
 
 def recover(root: Path, known: set[str], files: Files, vfs: str | None, now_ms: int) -> list[str]:
-    """Clean up under `root`; `known`: the folders to keep. What was done, a line each; a bucket that can't be recovered is
-    named, and doesn't stop the others. OSError: the folder itself can't be worked on."""
+    """Clean up under `root`; `known`: the folders to keep. What was done, a line each; a bucket that can't be recovered
+    is named, and doesn't stop the others. OSError: the folder itself can't be worked on."""
     done = []
     for path in sorted(root.iterdir()):
         if path.name.startswith(_TEMPORARY):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import apsw
 
-from bucketry.store.disk import leftovers, segments
+from bucketry.store.disk import leftovers, rows, segments
 from bucketry.store.disk.files import Files
 from bucketry.store.disk.transaction import Transaction
 
@@ -47,7 +47,7 @@ class Moved:
 def rewrite_sparse(folder: Path, connection: apsw.Connection, files: Files) -> list[Moved]:
     """Copy the records of sparse segments into new ones, one each. OSError."""
     moved = []
-    for name, in_use in connection.execute(_IN_USE).fetchall():
+    for name, in_use in rows.fetch(connection, _IN_USE):
         if segments.is_single(name) or connection.execute(_HAS_FREED, (name,)).get is not None:
             continue
         with leftovers.locked(folder / name, files) as descriptor:
@@ -67,7 +67,7 @@ def _copy(folder: Path, name: str, source: int, connection: apsw.Connection, fil
         files.lock_shared(target)
         records = []
         end = 0
-        for extent, record, record_size, offset, length, checksums in connection.execute(_RECORDS, (name,)).fetchall():
+        for extent, record, record_size, offset, length, checksums in rows.fetch(connection, _RECORDS, (name,)):
             if not _copy_record(files, source, target, record, record_size, end, (offset, length, checksums)):
                 files.unlink(folder / target_name)
                 files.close(target)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import apsw
 import msgspec
 
 from bucketry.store.disk.errors import IndexDamaged
@@ -16,10 +17,19 @@ from bucketry.store.disk.types import NULL_VERSION, Listed, NewObject, Part, Upl
 
 Row = tuple[Any, ...]
 
-VERSION_COLUMNS = "key, sequence, version_id, modified_ms, size, etag, owner, place, part_count, is_delete_marker, checksums, document"
+VERSION_COLUMNS = (
+    "key, sequence, version_id, modified_ms, size, etag, owner, "
+    "place, part_count, is_delete_marker, checksums, document"
+)
 LISTED_COLUMNS = "key, size, etag, modified_ms, owner, checksums"
 UPLOAD_COLUMNS = "key, upload_id, owner, initiator, initiated_ms, checksum_algorithm, checksum_type, document"
 PART_COLUMNS = "part_number, size, etag, modified_ms, checksums"
+
+
+def fetch(connection: apsw.Connection, sql: str, bindings: tuple[object, ...] = ()) -> list[Row]:
+    """All rows of a query."""
+    found: list[Any] = connection.execute(sql, bindings).fetchall()
+    return found
 
 
 class Document(msgspec.Struct, omit_defaults=True, frozen=True):

@@ -1,9 +1,9 @@
 """The tables of a bucket's index, and the numbered steps from each format to the next.
 
-One row an object: `objects` holds the current, visible version of each key and nothing else, so that a listing is a walk
-over a range and a look-up is one search. `noncurrent` holds what versioning keeps beside: older versions, and delete
-markers also where they are the latest. `place` says where bytes are: the id of an `extents` row, the negated id of
-an `inline` row, or 0: no bytes, or (size > 0) the rows of `pieces` under the row's sequence. All ids and
+One row an object: `objects` holds the current, visible version of each key and nothing else, so that a listing is a
+walk over a range and a look-up is one search. `noncurrent` holds what versioning keeps beside: older versions, and
+delete markers also where they are the latest. `place` says where bytes are: the id of an `extents` row, the negated id
+of an `inline` row, or 0: no bytes, or (size > 0) the rows of `pieces` under the row's sequence. All ids and
 sequences come from one counter in `totals` and are never used again. Text compares as UTF-8 bytes, as S3 orders keys.
 """
 
@@ -24,8 +24,8 @@ _VERSION_COLUMNS = """
 _FORMAT_1 = f"""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE totals (
-    one INTEGER PRIMARY KEY CHECK (one = 1), sequence INTEGER NOT NULL, objects INTEGER NOT NULL, bytes INTEGER NOT NULL,
-    versions INTEGER NOT NULL, uploads INTEGER NOT NULL, upload_bytes INTEGER NOT NULL,
+    one INTEGER PRIMARY KEY CHECK (one = 1), sequence INTEGER NOT NULL, objects INTEGER NOT NULL,
+    bytes INTEGER NOT NULL, versions INTEGER NOT NULL, uploads INTEGER NOT NULL, upload_bytes INTEGER NOT NULL,
     byte_seconds TEXT NOT NULL,       -- decimal: a petabyte's pass 64 bits within hours
     byte_ms_rest INTEGER NOT NULL,    -- below 1000: bytes x milliseconds not yet a byte-second
     counted_ms INTEGER NOT NULL,      -- when byte_seconds was brought up to date
@@ -59,8 +59,8 @@ CREATE TABLE parts (
 ) WITHOUT ROWID;
 CREATE TABLE freed (
     id INTEGER PRIMARY KEY, segment TEXT NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL,
-    extent INTEGER NOT NULL,          -- the id it had, 0: none; a reader of a version that is gone finds it by that
-    sequence INTEGER NOT NULL,        -- the version that held it, which a reader may have pinned; 0: nobody could read it
+    extent INTEGER NOT NULL,          -- the id it had, for readers of a version that is gone; 0: none
+    sequence INTEGER NOT NULL,        -- of the version that held it, which a reader may have pinned; 0: none
     shared INTEGER NOT NULL
 );
 CREATE INDEX freed_by_segment ON freed (segment);
@@ -69,7 +69,7 @@ INSERT INTO meta VALUES ('format', 1);
 """
 
 # The step at place n leads from format n to n + 1. Steps are only ever added.
-_STEPS = (_FORMAT_1,)
+_STEPS: tuple[str, ...] = (_FORMAT_1,)
 CURRENT_FORMAT = len(_STEPS)
 
 _WAL_VERSIONS = b"\x02\x02"  # SQLite's file format, bytes 18 and 19: write and read version, 2 for WAL

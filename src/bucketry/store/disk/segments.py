@@ -2,7 +2,8 @@
 
     record = header | data | footer | padding to a multiple of 4 KiB, so that freeing it gives whole pages back
     header = magic (8) | length of the JSON (u32) | size of the data (u64) | crc32c of all the rest (u32) | JSON
-    footer = magic (8) | length of the JSON (u32) | number of blocks (u32) | crc32c of all the rest (u32) | JSON | crc32c a block
+    footer = magic (8) | length of the JSON (u32) | number of blocks (u32) | crc32c of all the rest (u32) | JSON |
+    crc32c a block
 
 Numbers are little-endian; a block is 256 KiB of data. The header's JSON is `RecordHeader`, the footer's `RecordFooter`.
 Names: `sHEX` holds a single record, is never written again and may be linked into another bucket; `mHEX` holds many,
@@ -139,7 +140,7 @@ def verify(block: bytes | bytearray | memoryview, checksums: bytes, number: int)
     return len(checksums) >= at + _CRC.size and bool(_crc32c(block) == _CRC.unpack_from(checksums, at)[0])
 
 
-def decode_header(data: bytes) -> tuple[RecordHeader, int, int] | None:
+def decode_header(data: bytes | bytearray) -> tuple[RecordHeader, int, int] | None:
     """(header, its size, size of the data) of what a record begins with; None: that is no whole header."""
     if len(data) < _HEADER.size:
         return None
@@ -155,7 +156,7 @@ def decode_header(data: bytes) -> tuple[RecordHeader, int, int] | None:
         return None
 
 
-def decode_footer(data: bytes) -> tuple[RecordFooter, bytes] | None:
+def decode_footer(data: bytes | bytearray) -> tuple[RecordFooter, bytes] | None:
     """(footer, checksums of the blocks) of what follows a record's data; None: that is no whole footer."""
     if len(data) < _FOOTER.size:
         return None

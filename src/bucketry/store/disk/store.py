@@ -110,8 +110,8 @@ class Disk:
         await self._in_thread(f"making bucket {folder}", self._create, folder)
 
     async def remove_bucket(self, name: str, bucket_id: str) -> None:
-        """Remove a bucket without objects, its unfinished uploads with it; one that is gone already is fine. May be repeated
-        after a crash at any point. BucketNotEmpty."""
+        """Remove a bucket without objects, its unfinished uploads with it; one that is gone already is fine. May be
+        repeated after a crash at any point. BucketNotEmpty."""
         folder = folder_name(name, bucket_id)
         try:
             bucket = self.bucket(name, bucket_id)
@@ -132,8 +132,8 @@ class Disk:
         )
 
     async def collect_garbage(self, only: Iterable[tuple[str, str]] | None = None) -> Collected:
-        """Give back the space of what was deleted, in all buckets or `only` these. One bucket's failure doesn't stop the
-        others; it is raised at the end."""
+        """Give back the space of what was deleted, in all buckets or `only` these. One bucket's failure doesn't stop
+        the others; it is raised at the end."""
         total = Collected()
         failures: list[DiskError] = []
         for folder in await self._folders(only):

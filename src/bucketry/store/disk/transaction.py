@@ -7,6 +7,8 @@ are counted on `extents` and `inline` rows; the last one to go takes the row wit
 
 from __future__ import annotations
 
+from typing import Any
+
 import apsw
 
 from bucketry.store.disk import rows
@@ -36,6 +38,7 @@ class Transaction:
         if found is None:
             raise IndexDamaged(f"the index of bucket {bucket} has no totals; run `bucketry fsck`")
         self._before = found
+        self._sequence: int
         self._sequence, self.objects, self.bytes, self.versions, self.uploads, self.upload_bytes = found[:6]
         self.is_closed = bool(found[9])
         if self.is_closed:
@@ -51,7 +54,8 @@ class Transaction:
         return None
 
     def all(self, sql: str, bindings: tuple[object, ...] = ()) -> list[rows.Row]:
-        return self.cursor.execute(sql, bindings).fetchall()
+        found: list[Any] = self.cursor.execute(sql, bindings).fetchall()
+        return found
 
     def run(self, sql: str, bindings: tuple[object, ...] = ()) -> None:
         self.cursor.execute(sql, bindings)
@@ -165,4 +169,5 @@ def accrue(totals: rows.Row, now_ms: int) -> tuple[str, int, int]:
 def read_totals(connection: apsw.Connection, now_ms: int) -> Totals:
     """The counters, byte-seconds up to now."""
     row: rows.Row = connection.execute(_TOTALS).get
-    return Totals(*row[1:6], int(accrue(row, now_ms)[0]))
+    objects, stored, versions, uploads, upload_bytes = row[1:6]
+    return Totals(objects, stored, versions, uploads, upload_bytes, int(accrue(row, now_ms)[0]))

@@ -1,10 +1,10 @@
 """Bytes on their way to the disk: into memory for the index, or into a segment, block by block as they come.
 
 A writer knows from the start how many bytes will come, so a run of its segment is reserved and several write to one
-segment at a time. Every block gets its checksum on the way. `finish` returns when all of it is synced, one fdatasync for
-all who wait on a segment. After a failed sync a segment is never written or synced again: what it held before stays,
-what waited fails. Until the transaction is known to be committed or not, the segment is leased: the file stays open and
-locked (shared), which tells recovery and the garbage run to leave it alone.
+segment at a time. Every block gets its checksum on the way. `finish` returns when all of it is synced, one fdatasync
+for all who wait on a segment. After a failed sync a segment is never written or synced again: what it held before
+stays, what waited fails. Until the transaction is known to be committed or not, the segment is leased: the file stays
+open and locked (shared), which tells recovery and the garbage run to leave it alone.
 """
 
 from __future__ import annotations
@@ -255,7 +255,7 @@ class ExtentWriter:
         self._pending.clear()
         self._checksums.append(segments.block_checksums(tail[head:]))
         checksums = b"".join(self._checksums)
-        buffers = [tail, segments.encode_footer(footer, checksums)]
+        buffers: list[Data] = [tail, segments.encode_footer(footer, checksums)]
         self._job = asyncio.ensure_future(self._segment.sync(buffers, self._offset + self._position - head))
         await self._job_done()
         self._is_over = True
