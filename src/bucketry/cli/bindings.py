@@ -15,9 +15,9 @@ from bucketry.cli.command import json_option, server_command
 from bucketry.cli.errors import COMMAND_NOT_FOUND, NOT_EXECUTABLE, NOT_FOUND, ApiError, CliError
 from bucketry.cli.formats import Credentials, variables
 from bucketry.cli.instances import instance_argument
-from bucketry.cli.parameters import parameters_option, read_parameters, wait_option
+from bucketry.cli.parameters import parameters_option, read_parameters
 from bucketry.cli.session import Session
-from bucketry.cli.waiting import settle
+from bucketry.cli.waiting import change, wait_option
 
 app_argument = click.argument("app", metavar="APP", shell_complete=names.apps)
 
@@ -45,17 +45,11 @@ def bind_service(
     given = read_parameters(parameters)
     path = session.instance_path(instance, "bindings", app)
     output.message(f"Binding service instance {instance} to app {app} in {session.place}...")
-    status, made = session.client.request("PUT", *path, body=binding_body(given, binding_name))
+    status, _ = change(session, wait, "PUT", *path, body=binding_body(given, binding_name))
     if status == 200:
         output.message(f"App {app} is already bound to service instance {instance}.")
-        output.ok()
-        return
-    done = settle(session, path, made, wait)
     output.ok()
-    if done is None:
-        output.message(f"Binding in progress. Use `bucketry service {instance}` to check operation status.")
-    else:
-        output.message(f"TIP: `bucketry env {app}` shows the credentials, `bucketry run {app} -- COMMAND` uses them.")
+    output.message(f"TIP: `bucketry env {app}` shows the credentials, `bucketry run {app} -- COMMAND` uses them.")
 
 
 def binding_body(parameters: dict[str, Any] | None, binding_name: str | None) -> dict[str, Any]:
@@ -77,14 +71,11 @@ def unbind_service(session: Session, app: str, instance: str, wait: bool) -> Non
     path = session.instance_path(instance, "bindings", app)
     output.message(f"Unbinding app {app} from service {instance} in {session.place}...")
     try:
-        _, going = session.client.request("DELETE", *path)
+        change(session, wait, "DELETE", *path)
     except ApiError as error:
         if error.code != "BindingNotFound":
             raise
         output.message(f"Binding between {instance} and {app} does not exist")
-    else:
-        if going and settle(session, path, going, wait) is None and not wait:
-            output.message(f"Unbinding in progress. Use `bucketry service {instance}` to check operation status.")
     output.ok()
 
 

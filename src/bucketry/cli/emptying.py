@@ -7,7 +7,7 @@ from typing import Any
 from bucketry.cli import output
 from bucketry.cli.command import server_command
 from bucketry.cli.confirm import confirmed
-from bucketry.cli.errors import PARTLY_DONE, ApiError, CliError
+from bucketry.cli.errors import FAILED, PARTLY_DONE, ApiError, CliError
 from bucketry.cli.instances import instance_argument
 from bucketry.cli.parameters import force_option
 from bucketry.cli.session import Session
@@ -28,38 +28,47 @@ def empty_bucket(session: Session, instance: str, force: bool) -> None:
     try:
         for last in session.client.stream("POST", *path):
             _raise_error(last)
-            removed = int(last.get("removed", 0))
             # Each tenfold of removals is worth a line where lines stay.
-            progress.show(f"{_removed_text(removed)}...", milestone=removed >= max(1000, shown * 10))
-            if removed >= max(1000, shown * 10):
-                shown = removed
+            milestone = int(last.get("objects", 0)) >= max(1000, shown * 10)
+            progress.show(f"{_removed(last)}...", milestone=milestone)
+            shown = int(last.get("objects", 0)) if milestone else shown
     finally:
         progress.end()
     if not last.get("done"):
         raise CliError(
             f"the server stopped before the bucket of {instance} was empty",
             f"Give `bucketry empty-bucket {instance} -f` again: it goes on where it was.",
-            exit_code=PARTLY_DONE if last.get("removed") else 1,
+            exit_code=PARTLY_DONE if _has_begun(last) else FAILED,
         )
-    output.message(f"{_removed_text(int(last.get('removed', 0)))}. The bucket is empty.")
+    output.message(f"{_removed(last)}. The bucket is empty.")
     output.ok()
 
 
-def _removed_text(count: int) -> str:
-    return f"{count} {'object, version or upload' if count == 1 else 'objects, versions and uploads'} removed"
+def _has_begun(line: dict[str, Any]) -> bool:
+    return bool(line.get("objects") or line.get("uploads"))
+
+
+def _removed(line: dict[str, Any]) -> str:
+    """`1,200 objects and versions (3.4 MiB) and 1 unfinished upload removed`."""
+    objects, uploads = int(line.get("objects", 0)), int(line.get("uploads", 0))
+    text = f"{objects:,} objects and versions ({output.size(int(line.get('size_bytes', 0)))})"
+    if uploads:
+        text += f" and {uploads:,} unfinished upload{'' if uploads == 1 else 's'}"
+    return f"{text} removed"
 
 
 def _raise_error(line: dict[str, Any]) -> None:
+    """An error that came after the answer had begun; partly done, if anything was."""
     error = line.get("error")
     if not isinstance(error, dict):
         return
-    removed = int(line.get("removed", 0))
+    message = str(error.get("message", ""))
     raised = ApiError(
         int(line.get("status", 500)),
         str(error.get("code", "")),
-        f"{error.get('message', '')} ({_removed_text(removed)})" if removed else str(error.get("message", "")),
+        f"{_removed(line)}, then: {message}" if _has_begun(line) else message,
         str(error.get("remedy") or ""),
     )
-    if removed:
+    if _has_begun(line):
         raised.exit_code = PARTLY_DONE
     raise raised

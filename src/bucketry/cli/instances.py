@@ -16,10 +16,9 @@ from bucketry.cli.parameters import (
     read_parameters,
     read_tags,
     tags_option,
-    wait_option,
 )
 from bucketry.cli.session import Session
-from bucketry.cli.waiting import settle
+from bucketry.cli.waiting import change, wait_option
 
 # cf's tables name the broker of an offering; here it is always this program.
 BROKER = "bucketry"
@@ -45,15 +44,8 @@ def create_service(
         wanted["tags"] = own_tags
     path = session.space_path("instances")
     output.message(f"Creating service instance {instance} in {session.place}...")
-    status, made = session.client.request("POST", *path, body=wanted)
-    if status == 200:
-        output.message(f"Service instance {instance} already exists")
-    elif settle(session, session.instance_path(instance), made, wait):
-        output.message(f"Service instance {instance} created.")
-    else:
-        output.message(
-            f"Create in progress. Use `bucketry services` or `bucketry service {instance}` to check operation status."
-        )
+    status, _ = change(session, wait, "POST", *path, body=wanted)
+    output.message(f"Service instance {instance} {'already exists' if status == 200 else 'created.'}")
     output.ok()
 
 
@@ -131,7 +123,6 @@ def _show(found: dict[str, Any]) -> None:
             {
                 "status": operation_text(found),
                 "message": operation.get("description") or "",
-                "started": operation.get("created_at") or "",
                 "updated": operation.get("updated_at") or "",
             },
             indent="   ",
@@ -168,13 +159,10 @@ def update_service(
         output.message("No flags specified. No changes were made.")
         output.ok()
         return
-    _, updated = session.client.request("PATCH", *path, body=changes)
-    if settle(session, path, updated, wait):
-        output.message(f"Update of service instance {instance} complete.")
-    else:
-        output.message(
-            f"Update in progress. Use `bucketry services` or `bucketry service {instance}` to check operation status."
-        )
+    _, updated = change(session, wait, "PATCH", *path, body=changes)
+    output.message(
+        f"Update of service instance {instance} complete." if updated["changed"] else "No changes were made."
+    )
     output.ok()
 
 
@@ -201,17 +189,10 @@ def delete_service(session: Session, instance: str, force: bool, wait: bool) -> 
         return
     output.message(f"Deleting service instance {instance} in {session.place}...")
     try:
-        _, going = session.client.request("DELETE", *path)
+        change(session, wait, "DELETE", *path)
+        output.message(f"Service instance {instance} deleted.")
     except ApiError as error:
         if error.code != "InstanceNotFound":
             raise
         output.message(f"Service instance {instance} did not exist.")
-        output.ok()
-        return
-    if going and settle(session, path, going, wait) is None and not wait:
-        output.message(
-            f"Delete in progress. Use `bucketry services` or `bucketry service {instance}` to check operation status."
-        )
-    else:
-        output.message(f"Service instance {instance} deleted.")
     output.ok()

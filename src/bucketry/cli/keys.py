@@ -9,12 +9,12 @@ import click
 from bucketry.cli import names, output
 from bucketry.cli.command import json_option, server_command
 from bucketry.cli.confirm import confirmed
-from bucketry.cli.errors import NOT_FOUND, USAGE, ApiError, CliError
+from bucketry.cli.errors import USAGE, ApiError, CliError
 from bucketry.cli.formats import FORMATS, Credentials
 from bucketry.cli.instances import instance_argument, operation_text
-from bucketry.cli.parameters import force_option, parameters_option, read_parameters, wait_option
+from bucketry.cli.parameters import force_option, parameters_option, read_parameters
 from bucketry.cli.session import Session
-from bucketry.cli.waiting import settle
+from bucketry.cli.waiting import change, wait_option
 
 
 @server_command("create-service-key")
@@ -29,11 +29,9 @@ def create_service_key(session: Session, instance: str, key: str, parameters: st
         wanted["parameters"] = given
     path = session.instance_path(instance, "keys")
     output.message(f"Creating service key {key} for service instance {instance} as {session.user}...")
-    status, made = session.client.request("POST", *path, body=wanted)
+    status, _ = change(session, wait, "POST", *path, body=wanted)
     if status == 200:
         output.message(f"Service key {key} already exists")
-    elif settle(session, (*path, key), made, wait) is None:
-        output.message("Create in progress.")
     output.ok()
 
 
@@ -54,7 +52,7 @@ def service_keys(session: Session, instance: str, output_form: str) -> None:
 
 
 @server_command("service-key")
-@click.argument("instance", metavar="[SERVICE_INSTANCE]", shell_complete=names.instances_or_keys)
+@click.argument("instance", metavar="[SERVICE_INSTANCE]", shell_complete=names.instances)
 @click.argument("key", metavar="SERVICE_KEY", required=False, shell_complete=names.keys)
 @click.option("--guid", is_flag=True, help="Print the GUID alone.")
 @click.option("--json", "as_json", is_flag=True, help="Print the credentials alone, as cf v8 does.")
@@ -67,7 +65,8 @@ def service_key(session: Session, instance: str, key: str | None, guid: bool, as
     if sum((guid, as_json, form is not None)) > 1:
         raise CliError("--guid, --json and --format exclude each other", "Give one of them.", exit_code=USAGE)
     if key is None:
-        instance, key = _only_instance_with(session, instance), instance
+        key = instance
+        instance = str(session.client.get(*session.space_path("keys", key))["instance"])
     path = session.instance_path(instance, "keys", key)
     if guid:
         output.data(output.printable(session.client.get(*path)["guid"]))
@@ -85,25 +84,6 @@ def service_key(session: Session, instance: str, key: str | None, guid: bool, as
         output.json_data(credentials)
 
 
-def _only_instance_with(session: Session, key: str) -> str:
-    """The one service instance in the space that has a key of this name."""
-    found = [item for item in session.client.get(*session.space_path("keys"), name=key) if item["name"] == key]
-    if not found:
-        raise CliError(
-            f"no service instance in org {session.target.org} / space {session.target.space} has a key named {key}",
-            f"Make one with `bucketry create-service-key SERVICE_INSTANCE {key}`.",
-            exit_code=NOT_FOUND,
-        )
-    if len(found) > 1:
-        holders = ", ".join(sorted(item["instance"] for item in found))
-        raise CliError(
-            f"several service instances have a key named {key}: {holders}",
-            f"Name one: `bucketry service-key SERVICE_INSTANCE {key}`.",
-            exit_code=USAGE,
-        )
-    return str(found[0]["instance"])
-
-
 @server_command("delete-service-key")
 @instance_argument
 @click.argument("key", metavar="SERVICE_KEY", shell_complete=names.keys)
@@ -116,12 +96,9 @@ def delete_service_key(session: Session, instance: str, key: str, force: bool, w
         return
     output.message(f"Deleting key {key} for service instance {instance} as {session.user}...")
     try:
-        _, going = session.client.request("DELETE", *path)
+        change(session, wait, "DELETE", *path)
     except ApiError as error:
         if error.code != "KeyNotFound":
             raise
         output.message(f"Service key {key} does not exist for service instance {instance}.")
-    else:
-        if going and settle(session, path, going, wait) is None and not wait:
-            output.message("Delete in progress.")
     output.ok()

@@ -90,10 +90,10 @@ COMMANDS: dict[str, tuple[Entry, ...]] = {
         Entry("target", "target:target", "Show or choose the org and space that commands work in.", ("t",)),
         Entry("orgs", "spaces:orgs", "List the orgs.", ("o",)),
         Entry("create-org", "spaces:create_org", "Create an org.", ("co",)),
-        Entry("delete-org", "spaces:delete_org", "Delete an org that holds no service instances."),
+        Entry("delete-org", "spaces:delete_org", "Delete an org that has no spaces."),
         Entry("spaces", "spaces:spaces", "List the spaces in the target org."),
         Entry("create-space", "spaces:create_space", "Create a space.", ("csp",)),
-        Entry("delete-space", "spaces:delete_space", "Delete a space that holds no service instances."),
+        Entry("delete-space", "spaces:delete_space", "Delete a space that holds no service instances or apps."),
     ),
     "The server": (
         Entry("serve", "bucketry.serve.commands:serve", "Serve buckets from this machine."),

@@ -50,15 +50,6 @@ def keys(context: click.Context, _parameter: click.Parameter, incomplete: str) -
     return sorted(str(key["name"]) for key in found if str(key.get("name", "")).startswith(incomplete))
 
 
-def instances_or_keys(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """What may follow `service-key`: an instance, or a key alone."""
-    found = _ask(context, lambda session: session.space_path("keys"))
-    names = {str(key.get("name", "")) for key in found}
-    return sorted(
-        {name for name in names if name.startswith(incomplete)} | set(instances(context, parameter, incomplete))
-    )
-
-
 def plans(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """Plans of the service that was named before, or of all."""
     service = context.params.get("service")

@@ -21,7 +21,6 @@ parameters_option = click.option(
 )
 tags_option = click.option("-t", "tags", metavar="TAGS", help="Tags of your own, separated by commas.")
 force_option = click.option("-f", "--force", is_flag=True, help="Do it without asking.")
-wait_option = click.option("-w", "--wait", is_flag=True, help="Wait until it is done.")
 
 
 def read_parameters(value: str | None) -> dict[str, Any] | None:
@@ -51,13 +50,13 @@ def _read_file(name: str) -> str:
         problem = getattr(error, "strerror", None) or str(error)
     raise CliError(
         f"-c {name!r} can't be used: {problem}",
-        """Give an object like -c '{"versioning": true}', or the path of a file that holds one.""",
+        """Give an object like -c '{"object_ownership": "ObjectWriter"}', or the path of a file that holds one.""",
         exit_code=USAGE,
     )
 
 
 def _parse_object(text: str, source: str) -> dict[str, Any]:
-    remedy = """It must be one object, like '{"versioning": true}'."""
+    remedy = """It must be one object, like '{"object_ownership": "ObjectWriter"}'."""
     try:
         value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_object)
     except json.JSONDecodeError as error:

@@ -39,8 +39,8 @@ def create_org(session: Session, org: str) -> None:
 @click.argument("org", metavar="ORG", shell_complete=names.orgs)
 @force_option
 def delete_org(session: Session, org: str, force: bool) -> None:
-    """Delete an org that holds no service instances."""
-    if not confirmed(f"Really delete the org {org} with its spaces?", force):
+    """Delete an org that has no spaces."""
+    if not confirmed(f"Really delete the org {org}?", force):
         return
     output.message(f"Deleting org {org} as {session.user}...")
     try:
@@ -81,7 +81,7 @@ def create_space(session: Session, space: str, org: str | None) -> None:
 @org_option
 @force_option
 def delete_space(session: Session, space: str, org: str | None, force: bool) -> None:
-    """Delete a space that holds no service instances."""
+    """Delete a space that holds no service instances or apps."""
     org = org or session.target.org
     if not confirmed(f"Really delete the space {space}?", force):
         return

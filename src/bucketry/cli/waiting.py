@@ -1,58 +1,48 @@
-"""Waiting for what the server does in the background (`-w`)."""
+"""Waiting (`-w`): the server ends what it was asked for before it answers, but only one change of a service
+instance goes on at a time. With `-w` a command waits for its turn; without, it ends with exit code 5 and says so.
+"""
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Any
 
-from bucketry.cli.errors import NOT_FOUND, TIMED_OUT, ApiError, CliError
-from bucketry.cli.output import message, unended
+import click
+
+from bucketry.cli.errors import TIMED_OUT, ApiError, CliError
+from bucketry.cli.output import Progress
 from bucketry.cli.session import Session
 
-IN_PROGRESS = "in progress"
-FAILED_STATE = "failed"
+IN_PROGRESS = "OperationInProgress"
 WAIT_SECONDS = 600.0
-_FIRST_PAUSE_SECONDS = 0.1
+FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 3.0
 
+wait_option = click.option(
+    "-w", "--wait", is_flag=True, help="Wait while another operation on the service instance is in progress."
+)
 
-def operation_state(resource: dict[str, Any]) -> str:
-    """The state of a resource's last operation: `in progress`, `succeeded`, `failed`."""
-    return str((resource.get("last_operation") or {}).get("state", ""))
 
-
-def settle(session: Session, path: tuple[str, ...], resource: dict[str, Any], wait: bool) -> dict[str, Any] | None:
-    """`resource` when its operation has ended; None if it goes on and nobody waits, or if it is gone.
-
-    Raises CliError if the operation failed, or goes on after ten minutes.
-    """
+def change(session: Session, wait: bool, method: str, *path: str, body: object = None) -> tuple[int, Any]:
+    """Status and JSON of a change, asked for again while another is in progress. CliError 7 after ten minutes."""
     deadline = time.monotonic() + WAIT_SECONDS
-    pause_seconds = _FIRST_PAUSE_SECONDS
-    dots = False
-    while operation_state(resource) == IN_PROGRESS:
-        if not wait:
-            return None
-        if time.monotonic() > deadline:
-            raise CliError(
-                f"it is still in progress after {WAIT_SECONDS:.0f} s",
-                "The server goes on with it: look with `bucketry services`.",
-                exit_code=TIMED_OUT,
-            )
-        if sys.stderr.isatty():
-            unended(".")
-            dots = True
-        time.sleep(pause_seconds)
-        pause_seconds = min(pause_seconds * 1.5, _LONGEST_PAUSE_SECONDS)
-        try:
-            resource = session.client.get(*path)
-        except ApiError as error:
-            if error.exit_code == NOT_FOUND:
-                return None
-            raise
-    if dots:
-        message()
-    if operation_state(resource) == FAILED_STATE:
-        reason = resource["last_operation"].get("description") or "the server gives no reason"
-        raise CliError(f"it failed: {reason}", "Mend the cause and give the command again.")
-    return resource
+    pause_seconds = FIRST_PAUSE_SECONDS
+    progress = Progress()
+    try:
+        while True:
+            try:
+                return session.client.request(method, *path, body=body)
+            except ApiError as error:
+                if error.code != IN_PROGRESS or not wait:
+                    raise
+                if time.monotonic() + pause_seconds > deadline:
+                    raise CliError(
+                        f"another operation is still in progress after {WAIT_SECONDS:.0f} s: {error.message}",
+                        "Nothing was changed; look with `bucketry services`.",
+                        exit_code=TIMED_OUT,
+                    ) from None
+            progress.show("Waiting for another operation to end...", milestone=pause_seconds == FIRST_PAUSE_SECONDS)
+            time.sleep(pause_seconds)
+            pause_seconds = min(pause_seconds * 1.5, _LONGEST_PAUSE_SECONDS)
+    finally:
+        progress.end()

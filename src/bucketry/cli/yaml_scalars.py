@@ -48,14 +48,16 @@ class FlowReader:
         self._text = text
         self._line_number = line_number
         self._position = 0
+        self._comment_at: int | None = None
 
     def extend(self, line: str) -> None:
-        """Add the next line; lines are folded into one."""
-        self._text = f"{self._text.rstrip()} {line.strip()}"
+        """Add the next line after complete() said no; lines are folded into one, a comment at the end is dropped."""
+        self._text = f"{self._text[: self._comment_at].rstrip()} {line.strip()}"
 
     def complete(self) -> bool:
         """Whether all that was opened is closed. A cheap scan, so that lines are added before anything is judged."""
         depth, quote, position = 0, "", 0
+        self._comment_at = None
         while position < len(self._text):
             character = self._text[position]
             if quote:
@@ -66,6 +68,7 @@ class FlowReader:
             elif character in "\"'" and self._opens_here(position):
                 quote = character
             elif character == "#" and position and self._text[position - 1].isspace():
+                self._comment_at = position
                 break
             elif character in "[{":
                 depth += 1

@@ -38,7 +38,7 @@ def parse_yaml(text: str) -> Any:
 
 class _Reader:
     def __init__(self, text: str) -> None:
-        self._raw = text.splitlines()
+        self._raw = re.split(r"\r\n|\r|\n", text)
         self._position = 0
 
     def document(self) -> Any:
@@ -189,7 +189,11 @@ class _Reader:
         while lines and not lines[-1]:
             lines.pop()
             trailing += 1
-        text = "\n".join(lines) if match["style"] == "|" else re.sub(r"(?<!\n)\n(?!\n)", " ", "\n".join(lines))
+        text = "\n".join(lines)
+        if match["style"] == ">":
+            if any(line.startswith((" ", "\t")) for line in lines):
+                raise YamlError(self._position, "indented lines inside a folded text (>) are not supported")
+            text = re.sub(r"\n(\n*)", lambda breaks: breaks[1] or " ", text)
         chomp = match["chomp"] or match["chomp2"]
         if chomp == "-" or not lines:
             return text

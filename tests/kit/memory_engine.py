@@ -1,0 +1,117 @@
+"""An engine in memory: the port's promises without any S3, so that the faces can be tested in milliseconds.
+
+It is no substitute for the contract tests of real engines; it keeps what they are told, and fails where it is asked to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bucketry.kernel import ids
+from bucketry.marketplace.domain.errors import DomainError
+from bucketry.marketplace.domain.ports import (
+    AccessKey,
+    BucketAddress,
+    BucketNotEmpty,
+    BucketSettings,
+    Emptied,
+    Permissions,
+    Usage,
+)
+
+PAGE_SIZE = 1000
+
+
+@dataclass
+class MemoryBucket:
+    settings: BucketSettings
+    objects: int = 0
+    size_bytes: int = 0
+    uploads: int = 0
+
+
+@dataclass
+class MemoryKey:
+    key: AccessKey
+    buckets: Sequence[str]
+    permissions: Permissions
+    labels: Mapping[str, str]
+
+
+@dataclass
+class MemoryEngine:
+    """`failures`: method name → the error that its next call raises. `fail_emptying_after`: pages until one."""
+
+    name: str = "embedded"
+    buckets: dict[str, MemoryBucket] = field(default_factory=dict)
+    keys: dict[str, MemoryKey] = field(default_factory=dict)
+    failures: dict[str, DomainError] = field(default_factory=dict)
+    emptying_failure: tuple[int, DomainError] | None = None
+
+    def fill(self, bucket: str, objects: int = 1, size_bytes: int = 10, uploads: int = 0) -> None:
+        """Put something into a bucket."""
+        held = self.buckets[bucket]
+        held.objects, held.size_bytes, held.uploads = objects, size_bytes, uploads
+
+    def bucket_name(self, instance_guid: str) -> str:
+        return f"bkt-{instance_guid}"
+
+    def address(self, bucket: str) -> BucketAddress:
+        host = "127.0.0.1:9000"
+        website = f"http://{bucket}.s3-website-us-east-1.localhost:9001/"
+        return BucketAddress(bucket, "us-east-1", host, f"http://{host}", host, website)
+
+    async def create_bucket(self, bucket: str, settings: BucketSettings) -> None:
+        self._maybe_fail("create_bucket")
+        self.buckets.setdefault(bucket, MemoryBucket(BucketSettings(object_ownership=settings.object_ownership)))
+
+    async def configure(self, bucket: str, settings: BucketSettings, since: BucketSettings | None) -> None:
+        self._maybe_fail("configure")
+        self.buckets[bucket].settings = settings
+
+    async def delete_bucket(self, bucket: str) -> None:
+        self._maybe_fail("delete_bucket")
+        held = self.buckets.get(bucket)
+        if held is not None and (held.objects or held.uploads):
+            raise BucketNotEmpty(bucket)
+        self.buckets.pop(bucket, None)
+
+    async def empty_bucket(self, bucket: str) -> AsyncIterator[Emptied]:
+        self._maybe_fail("empty_bucket")
+        held, removed, pages = self.buckets[bucket], Emptied(0, 0, 0), 0
+        while held.objects or held.uploads:
+            if self.emptying_failure is not None and pages == self.emptying_failure[0]:
+                raise self.emptying_failure[1]
+            page = min(held.objects, PAGE_SIZE)
+            size_bytes = held.size_bytes if page == held.objects else held.size_bytes * page // held.objects
+            removed = Emptied(removed.objects + page, removed.size_bytes + size_bytes, removed.uploads)
+            held.objects, held.size_bytes, pages = held.objects - page, held.size_bytes - size_bytes, pages + 1
+            if not held.objects:
+                removed = Emptied(removed.objects, removed.size_bytes, held.uploads)
+                held.uploads = 0
+            yield removed
+
+    async def usage(self, bucket: str) -> Usage:
+        held = self.buckets.get(bucket)
+        return Usage(held.objects, held.size_bytes, held.uploads) if held else Usage(0, 0, 0)
+
+    async def grant(
+        self, binding_guid: str, buckets: Sequence[str], permissions: Permissions, labels: Mapping[str, str]
+    ) -> AccessKey:
+        self._maybe_fail("grant")
+        key = AccessKey(ids.access_key_id(), ids.secret_access_key())
+        self.keys[binding_guid] = MemoryKey(key, tuple(buckets), permissions, dict(labels))
+        return key
+
+    async def restrict(self, binding_guid: str, buckets: Sequence[str], permissions: Permissions) -> None:
+        if binding_guid in self.keys:
+            self.keys[binding_guid].buckets, self.keys[binding_guid].permissions = tuple(buckets), permissions
+
+    async def revoke(self, binding_guid: str) -> None:
+        self._maybe_fail("revoke")
+        self.keys.pop(binding_guid, None)
+
+    def _maybe_fail(self, method: str) -> None:
+        if failure := self.failures.pop(method, None):
+            raise failure
