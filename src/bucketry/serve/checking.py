@@ -1,4 +1,4 @@
-"""`bucketry fsck`: the disk's own check of every bucket, and that the identity store and the disk know the same buckets."""
+"""`bucketry fsck`: the disk checks every bucket, and the identity store and the disk must know the same ones."""
 
 from __future__ import annotations
 

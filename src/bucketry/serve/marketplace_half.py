@@ -1,0 +1,141 @@
+"""The marketplace of one worker: records, catalog and engines joined, and its faces on one address.
+
+/v2 is the Open Service Broker API, /api/v1 the JSON API of the command line, /healthz says that it serves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from importlib.metadata import version
+from pathlib import Path
+
+from aiohttp import web
+
+from bucketry.kernel import logs
+from bucketry.kernel.envelope import Envelope, derive_key
+from bucketry.marketplace.domain import catalog as catalogs
+from bucketry.marketplace.domain.marketplace import Marketplace, make_marketplace
+from bucketry.marketplace.engines.embedded import make_embedded_engine
+from bucketry.marketplace.manage.app import make_manage_app
+from bucketry.marketplace.manage.call import User
+from bucketry.marketplace.manage.routes import API_ROOT
+from bucketry.marketplace.records.database import sqlite_url
+from bucketry.marketplace.records.sql import open_records
+from bucketry.serve.addresses import Addresses
+from bucketry.serve.errors import ServeError, SettingsError
+from bucketry.serve.folder import Admin, DataFolder
+from bucketry.serve.listening import Acceptor
+from bucketry.serve.settings import Settings
+from bucketry.serve.supervisor import GRACE_SECONDS
+from bucketry.serve.worker import Life
+
+EMBEDDED = "embedded"  # the name of the engine that needs no settings
+RESUME_INTERVAL_SECONDS = 30.0
+ADMINISTRATOR = "admin"
+log = logs.get("marketplace")
+
+
+def read_catalog(settings: Settings) -> catalogs.Catalog:
+    """The catalog file of the settings, or the default one. SettingsError names the place of what is wrong in it."""
+    path = settings.catalog.file
+    if not path:
+        return catalogs.default()
+    try:
+        return catalogs.parse(Path(path).read_bytes())
+    except OSError as problem:
+        raise SettingsError(f"[catalog] file {path} can't be read: {problem.strerror}.") from None
+    except catalogs.CatalogError as problem:
+        raise SettingsError(f"[catalog] file {path}: {problem}") from None
+
+
+@contextlib.asynccontextmanager
+async def open_marketplace(
+    folder: DataFolder, master_key: bytes, settings: Settings, addresses: Addresses, admin: Admin
+) -> AsyncIterator[Marketplace]:
+    """The domain with its records and engines, closed at the end."""
+    records = open_records(sqlite_url(folder.marketplace_file))
+    engine = make_embedded_engine(
+        name=EMBEDDED,
+        endpoint_url=addresses.engine_url,
+        public_url=addresses.s3_url,
+        region=settings.server.region,
+        access_key_id=admin.access_key_id,
+        secret_access_key=admin.secret_access_key,
+        website_domain=settings.server.website_domain,
+        website_port=addresses.website_port,
+        default_object_ownership=settings.store.default_object_ownership,
+    )
+    try:
+        marketplace = make_marketplace(
+            read_catalog(settings),
+            records,
+            {EMBEDDED: engine},
+            Envelope([derive_key(master_key, "marketplace records")]),
+        )
+        await marketplace.places.ensure_default()
+        yield marketplace
+    except catalogs.CatalogError as problem:
+        raise ServeError(f"The catalog can't be used: {problem}") from None
+    finally:
+        await records.close()
+
+
+def make_app(marketplace: Marketplace, admin: Admin) -> web.Application:
+    """All faces in one application."""
+    administrator = User(ADMINISTRATOR)
+
+    async def authenticate(token: str) -> User | None:
+        return administrator if hmac.compare_digest(token.encode(), admin.token.encode()) else None
+
+    async def health(_request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    app = web.Application()
+    app.router.add_get("/healthz", health)
+    app.add_subapp(API_ROOT, make_manage_app(marketplace, authenticate, version("bucketry")))
+    return app
+
+
+async def serve_marketplace(
+    life: Life,
+    folder: DataFolder,
+    master_key: bytes,
+    settings: Settings,
+    addresses: Addresses,
+    listener: socket.socket,
+    tls: ssl.SSLContext | None,
+) -> None:
+    """Serve the faces until `life.stop`, then finish what is in flight."""
+    admin = folder.read_admin()
+    async with open_marketplace(folder, master_key, settings, addresses, admin) as marketplace:
+        runner = web.AppRunner(make_app(marketplace, admin), access_log=None, shutdown_timeout=GRACE_SECONDS)
+        await runner.setup()
+        assert runner.server is not None
+        acceptor = Acceptor(listener, runner.server, tls)
+        clockwork = asyncio.create_task(_resume_regularly(marketplace))
+        life.ready()
+        await life.stop.wait()
+        acceptor.close()
+        clockwork.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await clockwork
+        runner.server.pre_shutdown()
+        await runner.server.shutdown(GRACE_SECONDS)
+        await runner.cleanup()
+
+
+async def _resume_regularly(marketplace: Marketplace) -> None:
+    """Finish or undo the orders that a crash left, at the start and every half minute."""
+    while True:
+        try:
+            await marketplace.resume_unfinished()
+        except Exception as problem:
+            log.error(
+                "unfinished orders could not be resumed; tried again", error=f"{type(problem).__name__}: {problem}"
+            )
+        await asyncio.sleep(RESUME_INTERVAL_SECONDS)
