@@ -14,7 +14,7 @@ import click
 from bucketry.cli.command import ServerCommand
 from bucketry.cli.output import json_data, message, table
 from bucketry.cli.session import Session
-from bucketry.serve.commands import chosen_folder, errors_in_one_line, existing_folder
+from bucketry.serve.commands import chosen_folder, errors_in_one_line, existing_folder, pass_session
 from bucketry.serve.errors import ServeError
 from bucketry.serve.folder import DataFolder
 
@@ -61,7 +61,7 @@ def store() -> None:
 @click.argument("name")
 @click.option("--email", default="", help="Shown with the account; nothing is sent to it.")
 @click.option("-o", "output", type=click.Choice(["table", "json"]), default="table", help="Default: table.")
-@click.pass_obj
+@pass_session
 @errors_in_one_line
 def create_account(session: Session, name: str, email: str, output: str) -> None:
     """Create an account; prints the access key of its root, which is not shown again."""
@@ -83,7 +83,7 @@ def create_account(session: Session, name: str, email: str, output: str) -> None
 
 @store.command("list-accounts", cls=ServerCommand)
 @click.option("-o", "output", type=click.Choice(["table", "json"]), default="table", help="Default: table.")
-@click.pass_obj
+@pass_session
 @errors_in_one_line
 def list_accounts(session: Session, output: str) -> None:
     """List the accounts, the oldest first. No secrets."""
@@ -110,7 +110,7 @@ def list_accounts(session: Session, output: str) -> None:
 @store.command("delete-account", cls=ServerCommand)
 @click.argument("account_id")
 @click.option("-f", "force", is_flag=True, help="Don't ask.")
-@click.pass_obj
+@pass_session
 @errors_in_one_line
 def delete_account(session: Session, account_id: str, force: bool) -> None:
     """Delete an account that has no buckets, with its users and keys: they stop working at once."""

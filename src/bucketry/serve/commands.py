@@ -20,6 +20,8 @@ from bucketry.serve.errors import ServeError
 from bucketry.serve.folder import DataFolder
 from bucketry.serve.settings import Settings, load
 
+pass_session = click.make_pass_decorator(Session, ensure=True)
+
 
 def errors_in_one_line(function: Callable[..., Any]) -> Callable[..., Any]:
     """What the server refuses before it runs, as the command line says errors."""
@@ -62,7 +64,7 @@ def settings_of(folder: DataFolder, config: str | None, flags: dict[str, object]
 @click.option("--api-listen", metavar="HOST:PORT", help="Where broker and API are served. Default: 127.0.0.1:8080.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Store processes. Default: one a core.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Default: info.")
-@click.pass_obj
+@pass_session
 @errors_in_one_line
 def serve(session: Session, config: str | None, **flags: Any) -> int:
     """Serve buckets from this machine: S3, websites, the broker and the API.
@@ -78,7 +80,7 @@ def serve(session: Session, config: str | None, **flags: Any) -> int:
 
 @click.command("fsck", cls=ServerCommand)
 @click.option("--deep", is_flag=True, help="Read every object and compare its checksums.")
-@click.pass_obj
+@pass_session
 @errors_in_one_line
 def fsck(session: Session, deep: bool) -> int:
     """Check the store: references, counters and, with --deep, every byte. Exit code 1 where something is wrong."""
