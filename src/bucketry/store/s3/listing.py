@@ -63,19 +63,30 @@ def owner_element(canonical_id: str, display_name: str, name: str = "Owner") -> 
     return f"<{name}><ID>{escape(canonical_id)}</ID><DisplayName>{escape(display_name)}</DisplayName></{name}>"
 
 
-def _contents(rows: Iterable[Row], owners: Mapping[str, str], write: Callable[[str], str]) -> list[str]:
+def _contents(rows: Sequence[Row], owners: Mapping[str, str], write: Callable[[str], str]) -> list[str]:
     """The Contents elements. `owners` gives the Owner element of an account id; none is written where it has none."""
-    checksums: dict[tuple[Sequence[str], str], str] = {}
+    keys = [row.key for row in rows]
+    if not _PLAIN.fullmatch("".join(keys)):  # asked once for all: mostly there is nothing to write otherwise
+        keys = list(map(write, keys))
+    ends: dict[tuple[Sequence[str], str, str], tuple[str, str]] = {}
+    seconds: dict[int, str] = {}
     parts: list[str] = []
-    for row in rows:
-        kind = (row.checksum_algorithms, row.checksum_type)
-        checksum = checksums.get(kind)
-        if checksum is None:
-            checksum = checksums[kind] = _checksum_elements(*kind)
+    for key, row in zip(keys, rows, strict=True):
+        kind = (row.checksum_algorithms, row.checksum_type, row.owner)
+        end = ends.get(kind)
+        if end is None:
+            owner = owners.get(row.owner, "")
+            end = ends[kind] = (
+                _checksum_elements(*kind[:2]),
+                f"{owner}<StorageClass>STANDARD</StorageClass></Contents>",
+            )
+        modified_ms = row.modified_ms
+        second = seconds.get(modified_ms // 1000)
+        if second is None:
+            second = seconds[modified_ms // 1000] = iso8601(modified_ms)[:-4]
         parts.append(
-            f"<Contents><Key>{write(row.key)}</Key><LastModified>{iso8601(row.modified_ms)}</LastModified>"
-            f"<ETag>&quot;{row.etag}&quot;</ETag>{checksum}<Size>{row.size}</Size>{owners.get(row.owner, '')}"
-            "<StorageClass>STANDARD</StorageClass></Contents>"
+            f"<Contents><Key>{key}</Key><LastModified>{second}{modified_ms % 1000:03d}Z</LastModified>"
+            f"<ETag>&quot;{row.etag}&quot;</ETag>{end[0]}<Size>{row.size}</Size>{end[1]}"
         )
     return parts
 
