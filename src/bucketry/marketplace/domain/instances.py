@@ -102,10 +102,15 @@ class Instances:
 
     # ---- reading
 
-    async def get(self, guid: str) -> Instance:
-        """The instance, in any state but while it is being made or was not made."""
+    def plan_to_order(self, service_guid: str, plan_guid: str) -> Plan:
+        """The plan of the catalog. Raises UnknownService, UnknownPlan."""
+        return self._context.plan_to_order(service_guid, plan_guid)
+
+    async def get(self, guid: str, is_unfinished_too: bool = False) -> Instance:
+        """The instance; one that is being made, or could not be made, only if asked for."""
         instance = await self._context.records.get_instance(guid)
-        if instance is None or instance.state in (InstanceState.CREATING, InstanceState.FAILED):
+        is_unfinished = instance is not None and instance.state in (InstanceState.CREATING, InstanceState.FAILED)
+        if instance is None or (is_unfinished and not is_unfinished_too):
             raise InstanceNotFound("There is no service instance with this id.")
         return instance
 

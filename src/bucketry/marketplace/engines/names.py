@@ -1,9 +1,9 @@
 """Names of buckets and identities, made from the ids of instances and bindings.
 
 Ids of the Open Service Broker API are up to a hundred characters and more, case-sensitive, of any letters. A bucket's
-name has 63 lower-case characters (Amazon S3 User Guide, "Bucket naming rules"), a user's 64 (IAM User Guide, "IAM and STS
-quotas"). Ids that are lower-case UUIDs go in as they are; any other by its SHA-256 in base 32, so that no two ids share
-a name: 36 characters there, 52 here, so the two kinds never meet either.
+name has 63 lower-case characters (Amazon S3 User Guide, "Bucket naming rules"), a user's 64 (IAM User Guide, "IAM and
+STS quotas"). Ids that are lower-case UUIDs go in as they are; any other by its SHA-256 in base 32, so that no two ids
+share a name: 36 characters there, 52 here, so the two kinds never meet either.
 """
 
 from __future__ import annotations
