@@ -11,6 +11,7 @@ import concurrent.futures
 import os
 import platform
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from bench.load import Rate, run
@@ -48,7 +49,9 @@ def measure(server: Measured, size: str, method: str, folder: Path, seconds: flo
     ]
     body = os.urandom(SIZES[size]) if method == "PUT" else b""
     run(method, urls, folder, body=body, seconds=1)  # warm
-    return run(method, urls, folder, body=body, seconds=seconds)
+    before = server.cpu_seconds()
+    rate = run(method, urls, folder, body=body, seconds=seconds)
+    return replace(rate, cpu_us=(server.cpu_seconds() - before) / max(rate.requests, 1) * 1e6)
 
 
 def main() -> None:

@@ -33,12 +33,15 @@ end
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """What wrk saw: answers a second, latencies in ms, and answers that were errors."""
+    """What wrk saw: answers a second, latencies in ms, and answers that were errors. `cpu_us`: the server's processor
+    time a request, which a busy machine changes little."""
 
     per_second: float
     p50_ms: float
     p99_ms: float
     errors: int
+    requests: int
+    cpu_us: float = 0.0
 
 
 def run(
@@ -71,11 +74,12 @@ def run(
     errors = int(bad[1]) if bad else 0
     errors += sum(map(int, broken.groups())) if broken else 0
     rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
-    assert rate is not None, output
-    return Rate(float(rate[1]), _latency(output, "50%"), _latency(output, "99%"), errors)
+    count = re.search(r"(\d+) requests in", output)
+    assert rate is not None and count is not None, output
+    return Rate(float(rate[1]), _latency(output, "50%"), _latency(output, "99%"), errors, int(count[1]))
 
 
 def _latency(output: str, name: str) -> float:
-    found = re.search(rf"^\s+{re.escape(name)}\s+([\d.]+)(us|ms|s|m)$", output, re.MULTILINE)
+    found = re.search(rf"^\s+{re.escape(name)}\s+([\d.]+)(us|ms|s|m)\s*$", output, re.MULTILINE)
     assert found is not None, output
     return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}[found[2]]

@@ -28,6 +28,9 @@ class Cell:
     def errors(self, server: str) -> int:
         return sum(rate.errors for rate in self.rates[server])
 
+    def cpu_us(self, server: str) -> float:
+        return statistics.median(rate.cpu_us for rate in self.rates[server])
+
     def ratio(self) -> float | None:
         """Of the first server to the second."""
         names = list(self.rates)
@@ -35,7 +38,7 @@ class Cell:
 
     def line(self) -> str:
         figures = [
-            f"{name} {self.median(name):,.0f}/s (p99 {self.p99_ms(name):.1f} ms"
+            f"{name} {self.median(name):,.0f}/s (p99 {self.p99_ms(name):.1f} ms, cpu {self.cpu_us(name):,.0f} µs"
             + (f", {self.errors(name)} ERRORS)" if self.errors(name) else ")")
             for name in self.rates
         ]
@@ -51,8 +54,14 @@ def table(servers: Sequence[Measured], cells: Sequence[Cell], machine: str) -> s
         + ", ".join(f"{server.name} {server.version}" for server in servers)
         + ".",
         "",
-        "| | " + " | ".join(names) + " | ratio | p99 " + " | p99 ".join(names) + " |",
-        "|---" * (2 * len(names) + 2) + "|",
+        "| | "
+        + " | ".join(names)
+        + " | ratio | p99 "
+        + " | p99 ".join(names)
+        + " | cpu "
+        + " | cpu ".join(names)
+        + " |",
+        "|---" * (3 * len(names) + 2) + "|",
     ]
     for cell in cells:
         ratio = cell.ratio()
@@ -62,10 +71,12 @@ def table(servers: Sequence[Measured], cells: Sequence[Cell], machine: str) -> s
             + " | ".join(f"{cell.median(name):,.0f}/s{errors[name]}" for name in names)
             + f" | {f'{ratio:.2f}' if ratio else '–'} | "
             + " | ".join(f"{cell.p99_ms(name):.1f} ms" for name in names)
+            + " | "
+            + " | ".join(f"{cell.cpu_us(name):,.0f} µs" for name in names)
             + " |"
         )
     memory = [server.memory_mb() for server in servers]
-    blank = " | " + " | ".join([""] * (len(names) + 1)) + " |"
+    blank = " | " + " | ".join([""] * (2 * len(names) + 1)) + " |"
     rows.append("| memory after it, proportional | " + " | ".join(f"{m[0]:.0f} MB" for m in memory) + blank)
     rows.append("| memory after it, resident | " + " | ".join(f"{m[1]:.0f} MB" for m in memory) + blank)
     rows.append("| time to ready, first start | " + " | ".join(f"{s.ready_seconds:.2f} s" for s in servers) + blank)
