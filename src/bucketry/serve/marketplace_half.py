@@ -18,12 +18,15 @@ from aiohttp import web
 
 from bucketry.kernel import logs
 from bucketry.kernel.envelope import Envelope, derive_key
+from bucketry.marketplace.access.tokens import Actor, BasicCredentials
 from bucketry.marketplace.domain import catalog as catalogs
 from bucketry.marketplace.domain.marketplace import Marketplace, make_marketplace
 from bucketry.marketplace.engines.embedded import make_embedded_engine
 from bucketry.marketplace.manage.app import make_manage_app
 from bucketry.marketplace.manage.call import User
 from bucketry.marketplace.manage.routes import API_ROOT
+from bucketry.marketplace.osb.app import ROOT as BROKER_ROOT
+from bucketry.marketplace.osb.app import make_osb_app
 from bucketry.marketplace.records.database import sqlite_url
 from bucketry.marketplace.records.sql import open_records
 from bucketry.serve.addresses import Addresses
@@ -82,6 +85,7 @@ async def open_marketplace(
     except catalogs.CatalogError as problem:
         raise ServeError(f"The catalog can't be used: {problem}") from None
     finally:
+        await engine.close()
         await records.close()
 
 
@@ -98,6 +102,8 @@ def make_app(marketplace: Marketplace, admin: Admin) -> web.Application:
     app = web.Application()
     app.router.add_get("/healthz", health)
     app.add_subapp(API_ROOT, make_manage_app(marketplace, authenticate, version("bucketry")))
+    broker = BasicCredentials(admin.broker_username, admin.broker_password, Actor("broker", is_admin=True))
+    app.add_subapp(BROKER_ROOT, make_osb_app(marketplace, broker))
     return app
 
 
