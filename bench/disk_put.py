@@ -1,7 +1,7 @@
-"""How many durable PUTs and how many GETs a second the disk makes, without any HTTP: `python bench/disk_put.py [FOLDER]`.
+"""How many durable PUTs and how many GETs a second the disk makes, without HTTP: `python bench/disk_put.py [FOLDER]`.
 
-For 1 KiB and 64 KiB: 16 tasks in one process, then 16 in each of two processes, all on one bucket; objects a second, and
-the time of a single one at the median and at the 99th percentile. Then look-ups and reads, one after the other.
+For 1 KiB and 64 KiB: 16 tasks in one process, then 16 in each of two processes, all on one bucket; objects a second,
+and the time of a single one at the median and at the 99th percentile. Then look-ups and reads, one after the other.
 """
 
 from __future__ import annotations
@@ -76,10 +76,8 @@ def run(main):  # type: ignore[no-untyped-def]  # any coroutine, any result
 def report(title: str, took: list[float]) -> None:
     took.sort()
     rate = len(took) / SECONDS
-    print(
-        f"{title:28} {rate:9.0f} /s   p50 {took[len(took) // 2] * 1e3:6.2f} ms   p99 {took[len(took) * 99 // 100] * 1e3:6.2f} ms"
-        f"   max {took[-1] * 1e3:6.1f} ms"
-    )
+    p50, p99 = took[len(took) // 2] * 1e3, took[len(took) * 99 // 100] * 1e3
+    print(f"{title:28} {rate:9.0f} /s   p50 {p50:6.2f} ms   p99 {p99:6.2f} ms   max {took[-1] * 1e3:6.1f} ms")
 
 
 async def make(root: Path) -> None:
