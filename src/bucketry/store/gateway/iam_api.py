@@ -7,11 +7,12 @@ can name another account than the caller's.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from bucketry.store.gateway.context import Services
 from bucketry.store.gateway.http import Request, Response
-from bucketry.store.gateway.iam import access, keys, policies, sts, unsupported, users
+from bucketry.store.gateway.iam import access, errors, keys, policies, sts, unsupported, users
 from bucketry.store.gateway.iam.errors import (
     AccessDenied,
     IamError,
@@ -28,6 +29,8 @@ from bucketry.store.identity.types import Caller
 from bucketry.store.s3 import xml
 from bucketry.store.s3.errors import S3Error
 from bucketry.store.s3.sigv4 import Claim
+
+_UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, section 2.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ def _find(api: _Api, parameters: Parameters) -> IamOperation:
     if operation is not None and version == api.version:
         return operation
     if name in api.unsupported:
-        raise NotImplementedError(f"{name} is not implemented by this store.")
+        raise errors.NotImplemented(f"{name} is not implemented by this store.")
     raise InvalidAction(f"Could not find operation {(name or '')[:128]} for version {version[:32]}")
 
 
@@ -113,7 +116,8 @@ def refuse(error: IamError | S3Error, request_id: str, service: str = "iam") -> 
     """An error as this API's clients read it; S3's errors of signature and body are put in its words."""
     if isinstance(error, S3Error):
         error = from_s3(error)
-    fields = [("Type", "Sender" if error.status < 500 else "Receiver"), ("Code", error.code), ("Message", error.text)]
+    text = _UNWRITABLE.sub("\ufffd", error.text)  # SDKs parse strictly: one such character would hide the error
+    fields = [("Type", "Sender" if error.status < 500 else "Receiver"), ("Code", error.code), ("Message", text)]
     inside = xml.wrap("Error", xml.elements(fields)) + xml.element("RequestId", request_id)
     api = _STS if service == "sts" else _IAM
     return _response(error.status, xml.document("ErrorResponse", inside, api.namespace), request_id)

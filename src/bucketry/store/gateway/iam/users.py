@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from bucketry.store.gateway.iam import errors
 from bucketry.store.gateway.iam import parameters as rules
-from bucketry.store.gateway.iam.errors import NoSuchEntity, ValidationError
 from bucketry.store.gateway.iam.operations import Call, IamOperation, listed, page_of
 from bucketry.store.identity.types import Account, User
 from bucketry.store.s3 import xml
@@ -85,7 +85,7 @@ def _new_arn(call: Call) -> tuple[str, ...]:
 
 async def _create(call: Call) -> str:
     if call.parameters.raw("PermissionsBoundary") is not None:
-        raise NotImplementedError("Permissions boundaries are not implemented: create the user without one.")
+        raise errors.NotImplemented("Permissions boundaries are not implemented: create the user without one.")
     user = await call.identity.create_user(
         call.account_id,
         call.parameters.text("UserName", rules.NEW_USER_NAME),
@@ -101,7 +101,7 @@ async def _get(call: Call) -> str:
         return xml.wrap("User", _root(call.caller.account))
     user = call.find_user(name)
     if user is None:
-        raise NoSuchEntity(f"The user with name {name} cannot be found.")
+        raise errors.NoSuchEntity(f"The user with name {name} cannot be found.")
     return xml.wrap("User", _whole(user))
 
 
@@ -147,7 +147,7 @@ async def _delete(call: Call) -> None:
 
 async def _tag(call: Call) -> None:
     if not call.parameters.has_list("Tags"):
-        raise ValidationError(
+        raise errors.ValidationError(
             "1 validation error detected: Value null at 'tags' failed to satisfy constraint: Member must not be null"
         )
     await call.identity.tag_user(call.account_id, user_name(call), call.parameters.tags())
@@ -161,7 +161,7 @@ async def _list_tags(call: Call) -> str:
     name = user_name(call)
     user = call.find_user(name)
     if user is None:
-        raise NoSuchEntity(f"The user with name {name} cannot be found.")
+        raise errors.NoSuchEntity(f"The user with name {name} cannot be found.")
     return page_of(call, "Tags", zip(user.tags, tag_members(dict(user.tags)), strict=True))
 
 

@@ -1,0 +1,92 @@
+"""A disk that fails at any write or sync: a change is there whole or not at all, and the next one works."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from bucketry.kernel.envelope import Envelope
+from bucketry.store.identity.store import Identity
+
+from .clock import TurnableClock
+
+
+class _FailingFile(apsw.VFSFile):
+    """A file whose writes and syncs count down to a failure."""
+
+    def __init__(self, disk: FailingDisk, name: Any, flags: list[int]) -> None:
+        self._disk = disk
+        super().__init__("", name, flags)
+
+    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802  (apsw's name)
+        self._disk.step(apsw.FullError)
+        super().xWrite(data, offset)
+
+    def xSync(self, flags: int) -> None:  # noqa: N802  (apsw's name)
+        self._disk.step(apsw.IOError)
+        super().xSync(flags)
+
+
+class FailingDisk(apsw.VFS):
+    """SQLite's file system, failing once when `steps_left` reaches zero."""
+
+    def __init__(self) -> None:
+        self.steps_left: int | None = None
+        super().__init__("failing", "")
+
+    def xOpen(self, name: Any, flags: list[int]) -> _FailingFile:  # noqa: N802  (apsw's name)
+        return _FailingFile(self, name, flags)
+
+    def step(self, error: type[apsw.Error]) -> None:
+        if self.steps_left is None:
+            return
+        self.steps_left -= 1
+        if self.steps_left == 0:
+            self.steps_left = None
+            raise error("the disk failed, as the test asked for")
+
+
+@pytest.fixture
+def disk() -> Iterator[FailingDisk]:
+    failing = FailingDisk()
+    yield failing
+    failing.unregister()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_change_on_a_failing_disk_is_whole_or_not_there(
+    disk: FailingDisk, tmp_path: Path, envelope: Envelope, clock: TurnableClock
+) -> None:
+    path = tmp_path / "identity.sqlite"
+    failures = 0
+    for step in range(1, 100):
+        identity = Identity(path, envelope, clock, vfs="failing")
+        before = {account.account_id for account in identity.accounts()}
+        disk.steps_left = step
+        try:
+            account, key_id, _ = await identity.create_account(f"tenant {step}")
+        except apsw.Error:
+            failures += 1
+            assert {found.account_id for found in identity.accounts()} == before
+            identity.refresh()
+            account, key_id, _ = await identity.create_account("after the failure")
+        passed = disk.steps_left is not None
+        disk.steps_left = None
+        caller = identity.caller(key_id)
+        assert caller is not None
+        assert caller.account == account
+        identity.close()
+        identity = Identity(path, envelope, clock)
+        for found in identity.accounts():
+            [key] = identity.access_keys(found.account_id, None)
+            assert identity.caller(key.access_key_id) is not None
+        identity.close()
+        if passed:
+            break
+    assert failures >= 3
+    assert passed
+    assert apsw.Connection(str(path)).pragma("integrity_check") == "ok"
