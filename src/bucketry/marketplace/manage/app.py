@@ -57,7 +57,10 @@ def _authentication(authenticate: Authenticate) -> Middleware:
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         """Nobody is told what exists, not even which calls there are, before it is known who asks."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        user = await authenticate(token.strip()) if scheme.lower() == "bearer" and token.strip() else None
+        token = token.strip()
+        # Bytes that are not ASCII come as surrogates, which nothing can encode; no token has them.
+        is_one = scheme.lower() == "bearer" and token != "" and token.isascii()
+        user = await authenticate(token) if is_one else None
         if user is None:
             raise ApiError(
                 401,
