@@ -80,8 +80,11 @@ class Database:
         self._thread.submit(work)
 
     def close(self) -> None:
-        """Finish what is queued and close the file. Blocks for it."""
+        """Finish what is queued and close the file. Blocks for it; again is no error."""
+        if self._lock < 0:
+            return
         self._thread.shutdown(wait=True)
         self.reader.close()
         self._writer.close()
         os.close(self._lock)
+        self._lock = -1
