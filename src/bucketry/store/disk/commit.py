@@ -143,6 +143,9 @@ class Committer:
         if change.future.cancelled():
             change.error = asyncio.CancelledError()
             return
+        if transaction.is_closed:  # by a change of this very group: what comes after it would go with the bucket
+            change.error = BucketMissing(f"bucket {self._index.bucket} is being removed")
+            return
         written = connection.total_changes()
         try:
             change.result = change.run(transaction)
