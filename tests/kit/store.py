@@ -61,6 +61,17 @@ class Reply:
         return None if found is None else found.text
 
 
+class _Signer(S3SigV4Auth):  # type: ignore[misc]  # botocore has no types here
+    """botocore's, signing the x-amz-content-sha256 that it is given (None: the hash of the body)."""
+
+    def __init__(self, key: Key, content_sha256: str | None) -> None:
+        super().__init__(key.credentials, "s3", REGION)
+        self._content_sha256 = content_sha256
+
+    def payload(self, request: AWSRequest) -> str:
+        return self._content_sha256 or str(super().payload(request))
+
+
 class Connection:
     """One TCP connection to the store, to which anything can be written."""
 
@@ -131,6 +142,7 @@ class Store:
         assert line, self.log.read_text()
         started = json.loads(line)
         self.port: int = started["port"]
+        self.website_port: int = started["website_port"]
         self.one, self.two = (Key(**account) for account in started["accounts"])
 
     @property
@@ -188,7 +200,10 @@ class Store:
         if key is None:
             return given
         request = AWSRequest(method, f"http://{given['Host']}{target}", headers=given, data=body)
-        (S3SigV4Auth if service == "s3" else SigV4Auth)(key.credentials, service, REGION).add_auth(request)
+        if service == "s3":
+            _Signer(key, given.get("x-amz-content-sha256")).add_auth(request)
+        else:
+            SigV4Auth(key.credentials, service, REGION).add_auth(request)
         return dict(request.headers.items())
 
     def presigned(self, key: Key, method: str, target: str, expires_s: int = 300, host: str | None = None) -> str:
