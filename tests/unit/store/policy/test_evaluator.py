@@ -76,6 +76,9 @@ def ask(
         (ANN, [ALLOWS], DENY_ALL, DENY),
         (ANN, [ALLOWS], to({"AWS": ONE}, "Deny"), DENY),
         (ANN, [ALLOWS], to({"AWS": TWO}, "Deny"), ALLOW),
+        (ANN, [], policy({"Effect": "Allow", "Principal": {"AWS": ONE}}, {"Effect": "Allow", "Principal": "*"}), ALLOW),
+        (ANN, [], policy({"Effect": "Allow", "NotPrincipal": {"AWS": TWO}}), ALLOW),
+        (ANN, [], policy({"Effect": "Allow", "NotPrincipal": {"AWS": ONE}}), NOTHING),
         # the root, own account
         (ROOT, [], None, ALLOW),
         (ROOT, [], TO_OTHER, ALLOW),

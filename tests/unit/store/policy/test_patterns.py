@@ -39,6 +39,8 @@ from tests.unit.store.policy import reference
         ("a?c", ["abc", "a?c"], ["ac", "abbc"]),
         ("a?*", ["ab", "abc"], ["a"]),
         ("*?b", ["ab", "xxb"], ["b"]),
+        ("*aba*aba*", ["abaaba", "xabayabaz"], ["ababa", "aba"]),
+        ("*?ab*?ab", ["xabxab"], ["xabab", "abxab"]),
         ("*a?b*", ["a1b", "xa1by", "aa1b"], ["ab", "a12b"]),
         ("?*?", ["ab", "abc"], ["a"]),
         ("a.c", ["a.c"], ["abc"]),
