@@ -75,7 +75,8 @@ def run(
     errors += sum(map(int, broken.groups())) if broken else 0
     rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
     count = re.search(r"(\d+) requests in", output)
-    assert rate is not None and count is not None, output
+    assert rate is not None, output
+    assert count is not None, output
     return Rate(float(rate[1]), _latency(output, "50%"), _latency(output, "99%"), errors, int(count[1]))
 
 

@@ -34,7 +34,7 @@ class Cell:
     def ratio(self) -> float | None:
         """Of the first server to the second."""
         names = list(self.rates)
-        return self.median(names[0]) / self.median(names[1]) if len(names) > 1 else None
+        return self.median(names[0]) / max(self.median(names[1]), 1e-9) if len(names) > 1 else None
 
     def line(self) -> str:
         figures = [
