@@ -109,7 +109,7 @@ def test_hostile_patterns_stay_fast(pattern: str) -> None:
     value = "a" * 8192
     start = time.perf_counter()
     match(value)
-    assert time.perf_counter() - start < 0.5  # a backtracking matcher needs longer than the universe has
+    assert time.perf_counter() - start < 2  # a backtracking matcher needs longer than the universe has
 
 
 def test_arns_are_cut_at_literal_colons_only() -> None:
