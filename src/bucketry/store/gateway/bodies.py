@@ -63,7 +63,7 @@ class ObjectBody:
         "size",
     )
 
-    def __init__(self, context: Context, max_bytes: int = MAX_PUT_BYTES) -> None:
+    def __init__(self, context: Context, max_bytes: int = MAX_PUT_BYTES, has_checksum: bool = True) -> None:
         request = context.request
         headers = request.headers
         self._context = context
@@ -79,7 +79,7 @@ class ObjectBody:
         if self.size > max_bytes:
             raise EntityTooLarge(fields={"ProposedSize": str(self.size), "MaxSizeAllowed": str(max_bytes)})
         self._content_md5 = checksums.content_md5(headers)
-        self._announced = checksums.announced(headers)
+        self._announced = checksums.announced(headers) if has_checksum else None
         self._md5 = checksums.md5()
         self._received = 0
         self._hashing: asyncio.Future[None] | None = None
@@ -176,11 +176,14 @@ class ObjectBody:
         return self._content_md5 is not None or self._announced is not None
 
 
-async def read_document(context: Context, limit_bytes: int, needs_digest: bool = False) -> bytes:
+async def read_document(
+    context: Context, limit_bytes: int, needs_digest: bool = False, has_checksum: bool = True
+) -> bytes:
     """The whole body of a request with a document, verified; b"" when there is none.
 
     MaxMessageLengthExceeded beyond `limit_bytes`. `needs_digest`: InvalidRequest for one without Content-MD5 or
-    x-amz-checksum-*, as of AWS for calls that delete or open much.
+    x-amz-checksum-*, as of AWS for calls that delete or open much. `has_checksum` False: x-amz-checksum-* is about
+    something else than this body (CompleteMultipartUpload: about the object).
     """
     if context.document is not None:
         return context.document
@@ -188,7 +191,7 @@ async def read_document(context: Context, limit_bytes: int, needs_digest: bool =
         _check_empty(context)
         return b""
     try:
-        body = ObjectBody(context, limit_bytes)
+        body = ObjectBody(context, limit_bytes, has_checksum)
     except EntityTooLarge:
         raise MaxMessageLengthExceeded(fields={"MaxMessageLengthBytes": str(limit_bytes)}) from None
     if needs_digest and not body.is_announced:

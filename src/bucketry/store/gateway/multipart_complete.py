@@ -38,7 +38,8 @@ _THREAD_FROM_PARTS = 200  # more than about 2 ms of work go to a thread
 async def complete_multipart_upload(context: Context) -> Response:
     upload_id = upload_id_of(context)
     guard = write_guard(context)
-    body = await read_document(context, MAX_COMPLETE_BYTES)
+    # x-amz-checksum-* of this request is the object's, not that of the document
+    body = await read_document(context, MAX_COMPLETE_BYTES, has_checksum=False)
     bucket = bucket_on_disk(context)
     upload = bucket.upload(upload_id)
     if upload is None:
