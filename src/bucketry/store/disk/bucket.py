@@ -284,5 +284,6 @@ class Bucket:
 
 def _ignore_disk_errors(task: asyncio.Future[None]) -> None:
     """What could not be noted costs space until its segment is rewritten; nothing else."""
-    if not task.cancelled() and not isinstance(task.exception(), (DiskError, type(None))):
-        raise task.exception() or AssertionError
+    error = None if task.cancelled() else task.exception()
+    if error is not None and not isinstance(error, DiskError):
+        raise error

@@ -10,6 +10,7 @@ its changes run one by one, so that none suffers for another.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -188,7 +189,8 @@ class Committer:
         connection, self._connection = self._connection, None
         self._wal_pages = 0
         if connection is not None:
-            connection.close(True)
+            with contextlib.suppress(apsw.Error):  # what made us drop it was said already; all answered is in the WAL
+                connection.close(True)
 
 
 def _tell(changes: list[_Change]) -> None:

@@ -15,7 +15,7 @@ from bucketry.store.disk.index import Index
 from bucketry.store.disk.types import Page
 from tests.unit.store.disk.objects import new_upload, put
 
-# Few letters, so that prefixes and delimiters meet; the ends of the ranges of UTF-8, and what LIKE or C strings trip over.
+# Few letters, so that prefixes and delimiters meet: the ends of UTF-8 ranges, and what LIKE or C strings trip over.
 LETTERS = ["a", "b", "/", "\0", "\x7f", "é", "\ud7ff", "\ue000", "\uffff", "😀", "\U0010ffff", "%", "_", "A"]
 texts = st.text(st.sampled_from(LETTERS), max_size=6)
 keys = st.sets(st.text(st.sampled_from(LETTERS), min_size=1, max_size=6), max_size=25)
@@ -46,7 +46,8 @@ def index_with(keys: set[str]) -> apsw.Connection:
     connection.executemany(
         "INSERT INTO objects VALUES (?, 1, NULL, 1, 1, 'e', 'o', 0, 0, 0, NULL, '{}')", [(key,) for key in keys]
     )
-    connection.executemany("INSERT INTO uploads VALUES (?, ?, 'o', 'i', 1, '', '', '{}')", [(k, "u" + k) for k in keys])
+    uploads = [(key, "u" + key) for key in keys]
+    connection.executemany("INSERT INTO uploads VALUES (?, ?, 'o', 'i', 1, '', '', '{}')", uploads)
     return connection
 
 
