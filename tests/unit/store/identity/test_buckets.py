@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import apsw
 import pytest
 
 from bucketry.store.identity.errors import BucketTaken, InvalidInput, LimitExceeded, NoSuchBucket, NoSuchEntity
@@ -119,7 +120,7 @@ async def test_unreadable_documents_count_as_the_strictest(identity: Identity, b
     await identity.set_bucket_setting("photos", "tags", {"a": "b"})
     await identity.set_bucket_setting("photos", "public_access_block", PublicAccessBlock(False, False, False, False))
 
-    def damage(db) -> None:  # type: ignore[no-untyped-def]
+    def damage(db: apsw.Connection) -> None:
         db.execute("UPDATE bucket_setting SET document = '[1' WHERE name <> 'object_ownership'")
         db.execute("UPDATE bucket SET revision = revision + 1")
 

@@ -20,15 +20,18 @@ class _FailingFile(apsw.VFSFile):
 
     def __init__(self, disk: FailingDisk, name: Any, flags: list[int]) -> None:
         self._disk = disk
+        self._name = Path(name.filename() if isinstance(name, apsw.URIFilename) else name or "").name
         super().__init__("", name, flags)
 
     def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802  (apsw's name)
         self._disk.step(apsw.FullError)
         super().xWrite(data, offset)
+        self._disk.unsynced.add(self._name)
 
     def xSync(self, flags: int) -> None:  # noqa: N802  (apsw's name)
         self._disk.step(apsw.IOError)
         super().xSync(flags)
+        self._disk.unsynced.discard(self._name)
 
 
 class FailingDisk(apsw.VFS):
@@ -36,6 +39,7 @@ class FailingDisk(apsw.VFS):
 
     def __init__(self) -> None:
         self.steps_left: int | None = None
+        self.unsynced: set[str] = set()
         super().__init__("failing", "")
 
     def xOpen(self, name: Any, flags: list[int]) -> _FailingFile:  # noqa: N802  (apsw's name)
@@ -55,6 +59,32 @@ def disk() -> Iterator[FailingDisk]:
     failing = FailingDisk()
     yield failing
     failing.unregister()
+
+
+async def test_change_that_is_given_up_midway_leaves_nothing(identity: Identity) -> None:
+    def give_up(db: apsw.Connection) -> None:
+        db.execute("INSERT INTO account VALUES ('123456789012', 'c', 'half', '', 1, 0)")
+        raise ValueError("midway")
+
+    with pytest.raises(ValueError, match="midway"):
+        await identity._database.write(give_up)
+    assert identity.accounts() == []
+    await identity.create_account("whole")
+    assert [account.display_name for account in identity.accounts()] == ["whole"]
+
+
+async def test_change_is_on_the_disk_before_it_is_answered(
+    disk: FailingDisk, tmp_path: Path, envelope: Envelope, clock: TurnableClock
+) -> None:
+    identity = Identity(tmp_path / "identity.sqlite", envelope, clock, vfs="failing")
+    for number in range(3):
+        disk.unsynced.clear()
+        account, *_ = await identity.create_account(f"tenant {number}")
+        assert disk.unsynced == set()
+        disk.unsynced.add("nothing was written")
+        await identity.create_user(account.account_id, "alice")
+        assert disk.unsynced == {"nothing was written"}
+    identity.close()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -51,6 +51,7 @@ async def test_document_travels_percent_encoded(api: Api, root_key: tuple[str, s
     response = await api.post(form.encode(), root_key[0])
     assert isinstance(response.body, bytes)
     assert b"<PolicyDocument>%7B%22Version%22%3A%20%222012-10-17%22%2C" in response.body
+    assert b"photos%2F%24%7Baws%3Ausername%7D%2F" in response.body
     assert b"a%20b%2520%2B%26%3C%3E%C3%A9%2A" in response.body
 
 
