@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -18,7 +17,7 @@ from aiohttp import web
 
 from bucketry.kernel import logs
 from bucketry.kernel.envelope import Envelope, derive_key
-from bucketry.marketplace.access.tokens import Actor, BasicCredentials
+from bucketry.marketplace.access.tokens import Actor, BasicCredentials, BearerToken
 from bucketry.marketplace.domain import catalog as catalogs
 from bucketry.marketplace.domain.marketplace import Marketplace, make_marketplace
 from bucketry.marketplace.engines.embedded import make_embedded_engine
@@ -26,6 +25,7 @@ from bucketry.marketplace.manage.app import make_manage_app
 from bucketry.marketplace.manage.call import User
 from bucketry.marketplace.manage.routes import API_ROOT
 from bucketry.marketplace.osb.app import ROOT as BROKER_ROOT
+from bucketry.marketplace.osb.app import ROOT as OSB_ROOT
 from bucketry.marketplace.osb.app import make_osb_app
 from bucketry.marketplace.records.database import sqlite_url
 from bucketry.marketplace.records.sql import open_records
@@ -91,16 +91,19 @@ async def open_marketplace(
 
 def make_app(marketplace: Marketplace, admin: Admin) -> web.Application:
     """All faces in one application."""
-    administrator = User(ADMINISTRATOR)
+    bearer = BearerToken(admin.token, Actor(ADMINISTRATOR, is_admin=True))
+    broker = BasicCredentials(admin.broker_username, admin.broker_password, Actor("broker", is_admin=False))
 
     async def authenticate(token: str) -> User | None:
-        return administrator if hmac.compare_digest(token.encode(), admin.token.encode()) else None
+        actor = bearer.actor_of_token(token)
+        return User(actor.name) if actor else None
 
     async def health(_request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
 
     app = web.Application()
     app.router.add_get("/healthz", health)
+    app.add_subapp(OSB_ROOT, make_osb_app(marketplace, broker))
     app.add_subapp(API_ROOT, make_manage_app(marketplace, authenticate, version("bucketry")))
     broker = BasicCredentials(admin.broker_username, admin.broker_password, Actor("broker", is_admin=True))
     app.add_subapp(BROKER_ROOT, make_osb_app(marketplace, broker))
