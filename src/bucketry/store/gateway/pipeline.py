@@ -101,7 +101,7 @@ class Gateway:
             version_action = operation.version_action
             action = version_action if version_action and "versionId" in request.parameters else operation.action
             authorise.demand(context, action, context.key if target.resource is Resource.OBJECT else None)
-        refusals.check_headers(context.request, operation, context.bucket)
+        refusals.check_headers(context.request, operation, context.bucket, context.caller)
         if operation.body is Body.NONE and has_body(context):
             await read_document(context, MAX_DROPPED_BODY_BYTES)
         return await self._handlers[operation.name](context)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bucketry.store.gateway.http import Request
-from bucketry.store.identity.types import BucketRecord
+from bucketry.store.identity.types import BucketRecord, Caller
 from bucketry.store.s3 import errors
 from bucketry.store.s3.errors import (
     AccessControlListNotSupported,
@@ -73,10 +73,10 @@ _STORAGE_CLASSES = frozenset(
 )
 
 
-def check_headers(request: Request, operation: Operation, bucket: BucketRecord | None) -> None:
+def check_headers(request: Request, operation: Operation, bucket: BucketRecord | None, caller: Caller | None) -> None:
     """NotImplemented, or the error that AWS has, for a header that asks for what is not done here.
 
-    `bucket` is the one written to; None when it is to be created.
+    `bucket` is the one written to, None when it is to be created; `caller` who writes, None when anonymous.
     """
     acl_headers = False
     for name in request.headers:
@@ -88,7 +88,7 @@ def check_headers(request: Request, operation: Operation, bucket: BucketRecord |
             elif name == "x-amz-acl" or name.startswith("x-amz-grant-"):
                 acl_headers = True
     if acl_headers:
-        _check_acl(request, operation, bucket)
+        _check_acl(request, operation, bucket, caller)
 
 
 def _check_storage_class(storage_class: str) -> None:
@@ -102,9 +102,13 @@ def _check_storage_class(storage_class: str) -> None:
     raise InvalidStorageClass(fields={"StorageClassRequested": storage_class[:64]})
 
 
-def _check_acl(request: Request, operation: Operation, bucket: BucketRecord | None) -> None:
-    """ACLs say nothing here yet: only those that change nothing may be given."""
-    acl = request.headers.get("x-amz-acl")
+def _check_acl(request: Request, operation: Operation, bucket: BucketRecord | None, caller: Caller | None) -> None:
+    """ACLs say nothing here yet: only those that change nothing may be given.
+
+    `private` of the bucket's own account gives full control to the bucket's owner alone, so it passes where ACLs are
+    disabled too; rclone and others send it with each object.
+    """
+    acl = request.headers.get("x-amz-acl") or None  # an empty field says nothing
     if acl is not None and acl not in _CANNED_ACLS:
         raise InvalidArgument(fields={"ArgumentName": "x-amz-acl", "ArgumentValue": acl[:64]})
     if operation.name == "CreateBucket":
@@ -113,7 +117,8 @@ def _check_acl(request: Request, operation: Operation, bucket: BucketRecord | No
     is_enforced = bucket is not None and bucket.object_ownership == BUCKET_OWNER_ENFORCED
     if _is_granting(request):
         raise AccessControlListNotSupported() if is_enforced else _not_implemented("x-amz-grant-*")
-    if acl == "bucket-owner-full-control" or (acl == "private" and not is_enforced):
+    is_owner = bucket is not None and caller is not None and caller.account.account_id == bucket.owner.account_id
+    if acl in (None, "bucket-owner-full-control") or (acl == "private" and (is_owner or not is_enforced)):
         return
     raise AccessControlListNotSupported() if is_enforced else _not_implemented("x-amz-acl")
 
