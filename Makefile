@@ -59,7 +59,7 @@ bench: $(VENV)/.bench  ## Measure beside SeaweedFS in one run (needs wrk); write
 
 check: lint test-all docs-check  ## All that CI does
 
-lock: ## Renew the lock files (needs uv)
+lock:  ## Renew the lock files (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate -q pyproject.toml --group setup --group dev -o requirements-dev.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate -q pyproject.toml --group setup -c requirements-dev.lock -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate -q --group bench -c requirements-dev.lock -o requirements-bench.lock

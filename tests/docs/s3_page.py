@@ -1,0 +1,47 @@
+"""docs/s3.md: every S3 operation that the store answers, from the table that it is routed by."""
+
+from __future__ import annotations
+
+from bucketry.store.gateway.iam_api import OPERATIONS as IAM_OPERATIONS
+from bucketry.store.s3.operations import NOT_SUPPORTED, OPERATIONS, Resource
+
+INTRODUCTION = """\
+# What the store answers
+
+The S3 operations and IAM actions of the embedded store. Errors are AWS's codes and documents. What AWS has and the store has
+not is answered `NotImplemented` (501); it never pretends. Signature V4 is verified in headers and in presigned URLs, with every
+mode of `x-amz-content-sha256`; addresses are path style and `BUCKET.ENDPOINT`.
+
+Rights are those of the whole IAM policy language: identity policies, bucket policies, explicit deny, conditions.
+
+## S3
+
+| operation | method | on | the caller needs |
+|---|---|---|---|
+"""
+
+
+def text() -> str:
+    rows = [
+        f"| {operation.name} | {operation.method} | {operation.resource.value}"
+        + (f" `?{operation.marker}`" if operation.marker else "")
+        + (f" `{operation.header}`" if operation.header else "")
+        + f" | {f'`{operation.action}`' if operation.action else '–'} |\n"
+        for operation in OPERATIONS
+    ]
+    refused = [
+        f"* on a {resource.value}: "
+        + ", ".join(f"`?{name}`" for name in sorted(NOT_SUPPORTED) if resource in NOT_SUPPORTED[name])
+        + "\n"
+        for resource in (Resource.BUCKET, Resource.OBJECT)
+    ]
+    actions = ", ".join(f"`{name}`" for name in sorted(IAM_OPERATIONS))
+    return (
+        INTRODUCTION
+        + "".join(rows)
+        + "\n## Refused with NotImplemented\n\n"
+        + "".join(refused)
+        + "\n## IAM and STS\n\nOn the same endpoint, as `aws iam`, boto3 and Terraform ask:\n\n"
+        + actions
+        + "\n"
+    )
