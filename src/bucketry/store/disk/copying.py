@@ -63,6 +63,8 @@ class Copier:
         except asyncio.CancelledError:
             job.add_done_callback(self._drop_unused)
             raise
+        except FileNotFoundError:
+            return None  # the source is being removed, or this bucket: writing says which
         except OSError as error:
             if error.errno in (errno.EMLINK, errno.EXDEV, errno.EPERM):
                 return None

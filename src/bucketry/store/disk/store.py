@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import resource
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -30,6 +31,7 @@ from bucketry.store.disk.index import INDEX_FILE
 from bucketry.store.disk.types import Finding
 
 _OPEN_BUCKETS = 200
+_DESCRIPTORS_EACH = 16  # of those the process may have, as many are left to other things as buckets take
 _COMMIT_THREADS = 8
 _IO_THREADS = 8
 _Result = TypeVar("_Result")
@@ -57,6 +59,7 @@ class Disk:
         self._commit_pool = ThreadPoolExecutor(_COMMIT_THREADS, "disk-commit")
         self._io_pool = ThreadPoolExecutor(_IO_THREADS, "disk-io")
         self._descriptors = Descriptors(self._files)
+        self._open_limit = min(_OPEN_BUCKETS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // _DESCRIPTORS_EACH)
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
         root.mkdir(parents=True, exist_ok=True)
         self._root.mkdir(mode=0o700, exist_ok=True)
@@ -98,7 +101,7 @@ class Disk:
 
     def _rest_idle(self) -> None:
         """Close the buckets that were not asked for longest; a handle that somebody holds opens again by itself."""
-        surplus = len(self._buckets) - _OPEN_BUCKETS
+        surplus = len(self._buckets) - self._open_limit
         for folder, bucket in list(self._buckets.items())[: max(0, surplus)]:
             if bucket.is_idle:
                 del self._buckets[folder]

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bucketry.store.disk import segments
-from bucketry.store.disk.errors import DiskError, WriteFailed, WrongSize, from_os
+from bucketry.store.disk.errors import BucketMissing, DiskError, WriteFailed, WrongSize, from_os
 from bucketry.store.disk.files import Files
 from bucketry.store.disk.groups import Group
 from bucketry.store.disk.segments import RecordFooter, RecordHeader
@@ -344,6 +344,8 @@ class SegmentWriters:
         job = asyncio.get_running_loop().run_in_executor(self._pool, self._create, is_single)
         try:
             return await asyncio.shield(job)
+        except FileNotFoundError:
+            raise BucketMissing(f"bucket {self._folder.parent.name} is not on this disk") from None
         except OSError as error:
             raise from_os(error, f"making a segment in {self._folder.parent.name}") from error
         except asyncio.CancelledError:
