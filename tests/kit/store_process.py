@@ -1,8 +1,8 @@
 """One store in a process of its own, without supervisor and marketplace: `python -m tests.kit.store_process DATA`.
 
 Listens on ports that the system chose (S3, and websites), makes two accounts, prints one JSON line with what a test
-needs, serves until SIGTERM or until stdin ends (its parent is gone). Logs go to stderr at debug level, so that tests can
-look for secrets.
+needs, serves until SIGTERM or until stdin ends (its parent is gone). Logs go to stderr at debug level, so that tests
+can look for secrets.
 """
 
 from __future__ import annotations
