@@ -1,4 +1,4 @@
-"""Write the pages that are made from the code: `make docs`. `tests/docs/test_pages.py` fails where one is out of date."""
+"""Write the pages that are made from the code: `make docs`. test_pages.py fails where one is out of date."""
 
 from __future__ import annotations
 

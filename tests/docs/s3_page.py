@@ -8,9 +8,9 @@ from bucketry.store.s3.operations import NOT_SUPPORTED, OPERATIONS, Resource
 INTRODUCTION = """\
 # What the store answers
 
-The S3 operations and IAM actions of the embedded store. Errors are AWS's codes and documents. What AWS has and the store has
-not is answered `NotImplemented` (501); it never pretends. Signature V4 is verified in headers and in presigned URLs, with every
-mode of `x-amz-content-sha256`; addresses are path style and `BUCKET.ENDPOINT`.
+The S3 operations and IAM actions of the embedded store. Errors are AWS's codes and documents. What AWS has and the
+store has not is answered `NotImplemented` (501); it never pretends. Signature V4 is verified in headers and in presigned
+URLs, with every mode of `x-amz-content-sha256`; addresses are path style and `BUCKET.ENDPOINT`.
 
 Rights are those of the whole IAM policy language: identity policies, bucket policies, explicit deny, conditions.
 
@@ -35,7 +35,7 @@ def text() -> str:
         + "\n"
         for resource in (Resource.BUCKET, Resource.OBJECT)
     ]
-    actions = ", ".join(f"`{name}`" for name in sorted(IAM_OPERATIONS))
+    actions = ", ".join(f"`{name}`" for name in sorted(operation.name for operation in IAM_OPERATIONS))
     return (
         INTRODUCTION
         + "".join(rows)

@@ -9,9 +9,9 @@ from bucketry.serve.settings import SECTIONS
 INTRODUCTION = """\
 # Settings
 
-`bucketry serve` reads `bucketry.toml` in its data folder, or the file that `--config` names. Each key may also be given as
-`BUCKETRY_SECTION__KEY` in the environment, and some as flags; a flag wins over the environment, the environment over the file.
-An unknown key or a wrong value is refused by its name.
+`bucketry serve` reads `bucketry.toml` in its data folder, or the file that `--config` names. Each key may also be given
+as `BUCKETRY_SECTION__KEY` in the environment, and some as flags; a flag wins over the environment, the environment over
+the file. An unknown key or a wrong value is refused by its name.
 
 `--data DIR` or `BUCKETRY_DATA` names the data folder; without them it is the platform's (`~/.local/share/bucketry`,
 `~/Library/Application Support/bucketry`).
