@@ -138,7 +138,6 @@ NOT_SUPPORTED: dict[str, frozenset[Resource]] = {
         (
             "accelerate",
             "analytics",
-            "encryption",
             "intelligent-tiering",
             "inventory",
             "lifecycle",
@@ -158,10 +157,10 @@ NOT_SUPPORTED: dict[str, frozenset[Resource]] = {
         frozenset({_B}),
     ),
     **dict.fromkeys(
-        ("attributes", "legal-hold", "renameObject", "restore", "retention", "select", "torrent", "encryption"),
+        ("attributes", "legal-hold", "renameObject", "restore", "retention", "select", "torrent"),
         frozenset({_O}),
     ),
-    "acl": frozenset({_B, _O}),
+    **dict.fromkeys(("acl", "encryption"), frozenset({_B, _O})),
 }
 
 _BY_MARKER: dict[tuple[str, Resource], list[Operation]] = {}

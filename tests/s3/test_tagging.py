@@ -1,0 +1,104 @@
+"""Tags of objects and buckets over the wire."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.kit.refusals import refused
+from tests.kit.store import Store, allow
+
+
+def tag_set(**tags: str) -> dict[str, Any]:
+    return {"TagSet": [{"Key": key, "Value": value} for key, value in tags.items()]}
+
+
+@pytest.fixture
+def tagged(s3: Any, bucket: str) -> str:
+    s3.put_object(Bucket=bucket, Key="k", Body=b"content", Tagging="a=1")
+    return bucket
+
+
+def test_tags_are_set_read_replaced_and_removed(s3: Any, tagged: str) -> None:
+    assert s3.get_object_tagging(Bucket=tagged, Key="k")["TagSet"] == tag_set(a="1")["TagSet"]
+    before = s3.head_object(Bucket=tagged, Key="k")
+    s3.put_object_tagging(Bucket=tagged, Key="k", Tagging=tag_set(b="2", ü="é 中"))
+    assert s3.get_object_tagging(Bucket=tagged, Key="k")["TagSet"] == tag_set(b="2", ü="é 中")["TagSet"]
+    got = s3.get_object(Bucket=tagged, Key="k")
+    assert (got["ETag"], got["LastModified"], got["TagCount"]) == (before["ETag"], before["LastModified"], 2)
+    assert got["Body"].read() == b"content"
+    s3.delete_object_tagging(Bucket=tagged, Key="k")
+    assert s3.get_object_tagging(Bucket=tagged, Key="k")["TagSet"] == []
+
+
+def test_overwriting_forgets_tags(s3: Any, tagged: str) -> None:
+    s3.put_object(Bucket=tagged, Key="k", Body=b"new")
+    assert s3.get_object_tagging(Bucket=tagged, Key="k")["TagSet"] == []
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        tag_set(**{f"k{number}": "v" for number in range(11)}),
+        tag_set(**{"k" * 129: "v"}),
+        tag_set(k="v" * 257),
+        tag_set(**{"aws:k": "v"}),
+        tag_set(**{"k<": "v"}),
+        {"TagSet": [{"Key": "k", "Value": "1"}, {"Key": "k", "Value": "2"}]},
+    ],
+)
+def test_bad_tags_are_refused_and_change_nothing(s3: Any, tagged: str, tags: dict[str, Any]) -> None:
+    with refused("InvalidTag", 400):
+        s3.put_object_tagging(Bucket=tagged, Key="k", Tagging=tags)
+    assert s3.get_object_tagging(Bucket=tagged, Key="k")["TagSet"] == tag_set(a="1")["TagSet"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<Tagging/>", b"<TagSet/>", b"x", b"<Tagging><TagSet><Tag/></TagSet></Tagging>"]
+)
+def test_broken_documents_are_malformed(store: Store, tagged: str, body: bytes) -> None:
+    for target in (f"/{tagged}/k?tagging", f"/{tagged}?tagging"):
+        assert store.request("PUT", target, store.one, body=body).code == "MalformedXML"
+
+
+@pytest.mark.parametrize(
+    ("header", "code"), [("a=1&a=2", "InvalidArgument"), ("aws:x=1", "InvalidTag"), ("a=%", "InvalidArgument")]
+)
+def test_bad_header_stores_nothing(store: Store, s3: Any, bucket: str, header: str, code: str) -> None:
+    reply = store.request("PUT", f"/{bucket}/k", store.one, {"x-amz-tagging": header}, b"x")
+    assert (reply.status, reply.code) == (400, code)
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+
+
+def test_missing_object(store: Store, s3: Any, bucket: str) -> None:
+    for call in (s3.get_object_tagging, s3.delete_object_tagging):
+        with refused("NoSuchKey", 404):
+            call(Bucket=bucket, Key="missing")
+    with refused("NoSuchKey", 404):
+        s3.put_object_tagging(Bucket=bucket, Key="missing", Tagging=tag_set(a="1"))
+    policy = allow("s3:GetObjectTagging", resource=f"arn:aws:s3:::{bucket}/*")
+    with refused("AccessDenied", 403):
+        store.client(store.user("tag-reader", policy)).get_object_tagging(Bucket=bucket, Key="missing")
+
+
+def test_version_id_selects_the_version_action(store: Store, s3: Any, tagged: str) -> None:
+    user = store.client(store.user("tag-version", allow("s3:GetObjectTagging", resource="*")))
+    assert user.get_object_tagging(Bucket=tagged, Key="k")["TagSet"]
+    with refused("AccessDenied", 403):
+        user.get_object_tagging(Bucket=tagged, Key="k", VersionId="null")
+    assert s3.get_object_tagging(Bucket=tagged, Key="k", VersionId="null")["TagSet"]
+
+
+def test_bucket_tags(s3: Any, bucket: str) -> None:
+    with refused("NoSuchTagSet", 404):
+        s3.get_bucket_tagging(Bucket=bucket)
+    fifty = tag_set(**{f"k{number}": "v" for number in range(50)})
+    s3.put_bucket_tagging(Bucket=bucket, Tagging=fifty)
+    assert s3.get_bucket_tagging(Bucket=bucket)["TagSet"] == fifty["TagSet"]
+    with refused("InvalidTag", 400):
+        s3.put_bucket_tagging(Bucket=bucket, Tagging=tag_set(**{f"k{number}": "v" for number in range(51)}))
+    s3.delete_bucket_tagging(Bucket=bucket)
+    s3.delete_bucket_tagging(Bucket=bucket)
+    with refused("NoSuchTagSet", 404):
+        s3.get_bucket_tagging(Bucket=bucket)
