@@ -9,8 +9,8 @@ INTRODUCTION = """\
 # What the store answers
 
 The S3 operations and IAM actions of the embedded store. Errors are AWS's codes and documents. What AWS has and the
-store has not is answered `NotImplemented` (501); it never pretends. Signature V4 is verified in headers and in presigned
-URLs, with every mode of `x-amz-content-sha256`; addresses are path style and `BUCKET.ENDPOINT`.
+store has not is answered `NotImplemented` (501); it never pretends. Signature V4 is verified in headers and in
+presigned URLs, with every mode of `x-amz-content-sha256`; addresses are path style and `BUCKET.ENDPOINT`.
 
 Rights are those of the whole IAM policy language: identity policies, bucket policies, explicit deny, conditions.
 
