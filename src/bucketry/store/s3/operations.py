@@ -2,8 +2,8 @@
 
 Routing, authorising, body limits, metrics, the page of what is supported and the test of (operation × principal)
 read this table. An operation is recognised by method, kind of resource and the query parameters that name a
-sub-resource, as the Amazon S3 API Reference lists them ("Actions"). A handler without a row, or a row without a handler,
-fails the tests.
+sub-resource, as the Amazon S3 API Reference lists them ("Actions"). A handler without a row, or a row without a
+handler, fails the tests.
 """
 
 from __future__ import annotations
