@@ -36,16 +36,14 @@ def push(session: Session, app: str | None, manifest: str | None) -> None:
     # Everything is looked up first, so that a misspelt service leaves nothing half made.
     for wanted in {service.instance for entry in apps for service in entry.services}:
         session.client.get(*session.instance_path(wanted))
-    changed = 0
+    changes: list[str] = []
     try:
         for entry in apps:
-            changed += _register(session, entry)
-    except CliError as error:
-        if changed and not isinstance(error, ApiError):
-            raise
-        if changed:
+            _register(session, entry, changes)
+    except ApiError as error:
+        if changes:
             error.exit_code = PARTLY_DONE
-            error.message = f"the manifest was applied in part only: {error.message}"
+            error.message = f"this was done in part only: {error.message}"
         raise
     output.message("bucketry runs no apps: these are names that services are bound to.")
     output.ok()
@@ -87,18 +85,21 @@ def _manifest_path(manifest: str | None) -> Path | None:
     return None if manifest is None else folder / DEFAULT_MANIFESTS[0]
 
 
-def _register(session: Session, app: App) -> int:
-    """Register one app and bind its services; how many of these things were new."""
+def _register(session: Session, app: App, changes: list[str]) -> None:
+    """Register one app and bind its services. What is new is added to `changes`, also if a later step fails."""
+
+    def done(status: int, text: str) -> None:
+        output.message(text)
+        if status == 201:
+            changes.append(text)
+
     status, _ = session.client.request("PUT", *session.space_path("apps", app.name), body={})
-    output.message(f"App {app.name} {'registered' if status == 201 else 'is already registered'}.")
-    changed = int(status == 201)
+    done(status, f"App {app.name} {'registered' if status == 201 else 'is already registered'}.")
     for service in app.services:
         path = session.instance_path(service.instance, "bindings", app.name)
         status, _ = session.client.request("PUT", *path, body=binding_body(service.parameters, service.binding_name))
         already = "" if status == 201 else "already "
-        output.message(f"App {app.name} is {already}bound to service instance {service.instance}.")
-        changed += int(status == 201)
-    return changed
+        done(status, f"App {app.name} is {already}bound to service instance {service.instance}.")
 
 
 @server_command("apps")

@@ -21,9 +21,6 @@ from bucketry.cli.output import message
 API_ROOT = "/api/v1"
 TIMEOUT_SECONDS = 90.0
 
-# A listing of every instance of a big space fits well; a server that sends more than this is not bucketry.
-_MAX_ANSWER_SIZE_BYTES = 256 * 1024 * 1024
-
 
 class Client:
     """Speaks to one server. `timeout_seconds` counts for each wait on the network, not for a whole stream."""
@@ -60,7 +57,7 @@ class Client:
         """Status and JSON of an answer; ApiError for what the server refuses, CliError for what is no answer."""
         response = self._send(method, path, body, query)
         try:
-            content = response.read(_MAX_ANSWER_SIZE_BYTES)
+            content = response.read()
         except TimeoutError:
             raise self._timed_out() from None
         except (OSError, http.client.HTTPException) as error:
@@ -109,11 +106,12 @@ class Client:
             raise self._timed_out() from None
         except (OSError, http.client.HTTPException) as error:
             raise self._unreachable(error) from None
-        except ValueError as error:
-            # http.client refuses header values with control characters: a token pasted with its line end, for one.
+        except ValueError:
+            # http.client refuses header values with line ends, and shows them in its error: that stays here.
             raise CliError(
-                f"the request to {self._address.url} can't be made: {error}",
-                "Check BUCKETRY_TOKEN and the names given.",
+                f"the token for {self._address.url} is none: it has a line end or letters that no token has",
+                "Check BUCKETRY_TOKEN, or the `token` in admin.json.",
+                exit_code=NOT_ALLOWED,
             ) from None
         if self._verbose:
             elapsed_ms = (time.monotonic() - started) * 1000

@@ -238,7 +238,8 @@ def run(arguments: list[str]) -> int:
 def _print_error(text: str) -> None:
     from bucketry.cli.output import message
 
-    message(f"Error: {text[:1].upper()}{text[1:]}")
+    is_word = text.partition(" ")[0].isalpha()  # not an address or a path, which keep their letters
+    message(f"Error: {text[:1].upper() if is_word else text[:1]}{text[1:]}")
 
 
 def main() -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from bucketry.cli.client import Client
 from bucketry.cli.errors import CliError
 from bucketry.cli.session import Session
 
@@ -18,6 +17,8 @@ Completer = Callable[[click.Context, click.Parameter, str], list[str]]
 
 
 def _ask(context: click.Context, path: Callable[[Session], tuple[str, ...]]) -> list[dict[str, Any]]:
+    from bucketry.cli.client import Client  # asked by nobody but a shell at Tab
+
     session = context.ensure_object(Session)
     try:
         value = Client(session.address, timeout_seconds=BUDGET_SECONDS).get(*path(session))

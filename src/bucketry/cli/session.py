@@ -10,12 +10,14 @@ import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bucketry.cli.client import Client
 from bucketry.cli.errors import USAGE, CliError
 from bucketry.cli.locate import Address, find_server
 from bucketry.cli.target_file import DEFAULT_NAME, Target, read_target
+
+if TYPE_CHECKING:
+    from bucketry.cli.client import Client
 
 
 class Session:
@@ -32,6 +34,8 @@ class Session:
 
     @cached_property
     def client(self) -> Client:
+        from bucketry.cli.client import Client  # a third of the time that the program takes to load
+
         return Client(self.address, verbose=self.verbose)
 
     @cached_property
