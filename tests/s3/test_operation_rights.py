@@ -1,0 +1,154 @@
+"""Each operation of the table × each kind of principal: who lacks its one action is refused, who has it is not.
+
+An operation without a request here fails; so a new one can't come without its row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from bucketry.store.s3.operations import BY_NAME, Operation
+from tests.kit.store import Key, Reply, Store
+
+ACCESS_BLOCK = (
+    b"<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls></PublicAccessBlockConfiguration>"
+)
+OWNERSHIP = b"<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>"
+CORS = (
+    b"<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>*</AllowedOrigin></CORSRule>"
+    b"</CORSConfiguration>"
+)
+WEBSITE = b"<WebsiteConfiguration><IndexDocument><Suffix>i</Suffix></IndexDocument></WebsiteConfiguration>"
+TAGGING = b"<Tagging><TagSet><Tag><Key>a</Key><Value>1</Value></Tag></TagSet></Tagging>"
+DELETE = b"<Delete><Object><Key>victim</Key></Object></Delete>"
+POLICY = (
+    b'{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:GetObject",'
+    b'"Resource":"arn:aws:s3:::BUCKET/x"}]}'
+)
+COMPLETE = (
+    b"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>9dd4e461268c8034f5c8564e155c67a6</ETag></Part>"
+    b"</CompleteMultipartUpload>"
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request of an operation that works for who may do it. BUCKET, UPLOAD and NEW are replaced."""
+
+    target: str
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    others: tuple[str, ...] = ()  # further actions that it takes
+
+
+CALLS: dict[str, Call] = {
+    "ListBuckets": Call("/"),
+    "CreateBucket": Call("/NEW"),
+    "HeadBucket": Call("/BUCKET"),
+    "DeleteBucket": Call("/BUCKET"),
+    "GetBucketLocation": Call("/BUCKET?location"),
+    "ListObjects": Call("/BUCKET"),
+    "ListObjectsV2": Call("/BUCKET?list-type=2"),
+    "ListMultipartUploads": Call("/BUCKET?uploads"),
+    "GetBucketTagging": Call("/BUCKET?tagging"),
+    "PutBucketTagging": Call("/BUCKET?tagging", TAGGING),
+    "DeleteBucketTagging": Call("/BUCKET?tagging"),
+    "GetBucketCors": Call("/BUCKET?cors"),
+    "PutBucketCors": Call("/BUCKET?cors", CORS),
+    "DeleteBucketCors": Call("/BUCKET?cors"),
+    "GetBucketPolicy": Call("/BUCKET?policy"),
+    "PutBucketPolicy": Call("/BUCKET?policy", POLICY),
+    "DeleteBucketPolicy": Call("/BUCKET?policy"),
+    "GetBucketPolicyStatus": Call("/BUCKET?policyStatus"),
+    "GetBucketWebsite": Call("/BUCKET?website"),
+    "PutBucketWebsite": Call("/BUCKET?website", WEBSITE),
+    "DeleteBucketWebsite": Call("/BUCKET?website"),
+    "GetPublicAccessBlock": Call("/BUCKET?publicAccessBlock"),
+    "PutPublicAccessBlock": Call("/BUCKET?publicAccessBlock", ACCESS_BLOCK),
+    "DeletePublicAccessBlock": Call("/BUCKET?publicAccessBlock"),
+    "GetBucketOwnershipControls": Call("/BUCKET?ownershipControls"),
+    "PutBucketOwnershipControls": Call("/BUCKET?ownershipControls", OWNERSHIP),
+    "DeleteBucketOwnershipControls": Call("/BUCKET?ownershipControls"),
+    "PutObject": Call("/BUCKET/new", b"x"),
+    "CopyObject": Call("/BUCKET/new", headers={"x-amz-copy-source": "BUCKET/victim"}, others=("s3:GetObject",)),
+    "GetObject": Call("/BUCKET/victim"),
+    "HeadObject": Call("/BUCKET/victim"),
+    "DeleteObject": Call("/BUCKET/victim"),
+    "GetObjectTagging": Call("/BUCKET/victim?tagging"),
+    "PutObjectTagging": Call("/BUCKET/victim?tagging", TAGGING),
+    "DeleteObjectTagging": Call("/BUCKET/victim?tagging"),
+    "CreateMultipartUpload": Call("/BUCKET/new?uploads"),
+    "UploadPart": Call("/BUCKET/upload?partNumber=2&uploadId=UPLOAD", b"x"),
+    "UploadPartCopy": Call(
+        "/BUCKET/upload?partNumber=2&uploadId=UPLOAD",
+        headers={"x-amz-copy-source": "BUCKET/victim"},
+        others=("s3:GetObject",),
+    ),
+    "CompleteMultipartUpload": Call("/BUCKET/upload?uploadId=UPLOAD", COMPLETE),
+    "AbortMultipartUpload": Call("/BUCKET/upload?uploadId=UPLOAD"),
+    "ListParts": Call("/BUCKET/upload?uploadId=UPLOAD"),
+}
+ASKED_PER_KEY = {"DeleteObjects"}
+PREFLIGHTS = {"OptionsBucket", "OptionsObject"}
+
+
+def test_every_operation_has_its_row() -> None:
+    assert set(CALLS) | ASKED_PER_KEY | PREFLIGHTS == set(BY_NAME)
+
+
+def send(store: Store, bucket: str, upload: str, operation: Operation, key: Key | None) -> Reply:
+    call = CALLS[operation.name]
+
+    def filled(text: str) -> str:
+        return text.replace("BUCKET", bucket).replace("UPLOAD", upload).replace("NEW", f"{bucket}-new")
+
+    headers = {name: filled(value) for name, value in call.headers.items()}
+    body = call.body.replace(b"BUCKET", bucket.encode())
+    return store.request(operation.method, filled(call.target), key, headers, body)
+
+
+def policy(effect: str, field_name: str, actions: list[str]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": [{"Effect": effect, field_name: actions, "Resource": "*"}]}
+
+
+@pytest.mark.parametrize("name", sorted(CALLS))
+def test_operation_needs_its_action_and_no_more(store: Store, s3: Any, bucket: str, name: str) -> None:
+    operation = BY_NAME[name]
+    assert operation.action is not None
+    actions = [operation.action, *CALLS[name].others]
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="upload")["UploadId"]
+    s3.upload_part(Bucket=bucket, Key="upload", UploadId=upload, PartNumber=1, Body=b"x")
+    if name != "DeleteBucket":
+        s3.put_object(Bucket=bucket, Key="victim", Body=b"kept")
+    without = [
+        store.user(f"{bucket}-without-{action[3:]}", policy("Allow", "NotAction", [action])) for action in actions
+    ]
+    nobody = store.user(f"{bucket}-nobody")
+    strangers = [] if name in ("ListBuckets", "CreateBucket") else [store.two]
+    for key in (None, nobody, *strangers, *without):
+        reply = send(store, bucket, upload, operation, key)
+        assert reply.status == 403, (key, reply.body)
+        assert operation.method == "HEAD" or reply.code == "AccessDenied"
+        assert b"kept" not in reply.body
+    head = store.request("HEAD", f"/{bucket}", store.one).headers
+    assert head["x-rgw-object-count"] == ("0" if name == "DeleteBucket" else "1")
+    allowed = store.user(f"{bucket}-allowed", policy("Allow", "Action", actions))
+    reply = send(store, bucket, upload, operation, allowed)
+    assert reply.status in (200, 204) or (reply.status == 404 and reply.code.startswith("NoSuch")), reply.body
+
+
+def test_many_keys_are_asked_for_one_by_one(store: Store, s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="victim", Body=b"kept")
+    digest = {"Content-MD5": b64encode(hashlib.md5(DELETE).digest()).decode()}
+    without = store.user(f"{bucket}-without", policy("Allow", "NotAction", ["s3:DeleteObject"]))
+    for key in (None, store.two, without):
+        reply = store.request("POST", f"/{bucket}?delete", key, digest, DELETE)
+        assert b"<Code>AccessDenied</Code>" in reply.body
+        assert s3.get_object(Bucket=bucket, Key="victim")["Body"].read() == b"kept"
+    allowed = store.user(f"{bucket}-allowed", policy("Allow", "Action", ["s3:DeleteObject"]))
+    assert b"<Deleted>" in store.request("POST", f"/{bucket}?delete", allowed, digest, DELETE).body
