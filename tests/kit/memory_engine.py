@@ -79,7 +79,7 @@ class MemoryEngine:
 
     async def empty_bucket(self, bucket: str) -> AsyncIterator[Emptied]:
         self._maybe_fail("empty_bucket")
-        held, removed, pages = self.buckets[bucket], Emptied(0, 0, 0), 0
+        held, removed, pages = self.buckets.get(bucket, MemoryBucket(BucketSettings())), Emptied(0, 0, 0), 0
         while held.objects or held.uploads:
             if self.emptying_failure is not None and pages == self.emptying_failure[0]:
                 raise self.emptying_failure[1]

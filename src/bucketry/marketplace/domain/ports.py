@@ -113,7 +113,7 @@ class Engine(Protocol):
         ...
 
     def empty_bucket(self, bucket: str) -> AsyncIterator[Emptied]:
-        """Remove all objects, versions and unfinished uploads, telling the sums after each page."""
+        """Remove all objects, versions and unfinished uploads, telling sums after each page; nothing if it is gone."""
         ...
 
     async def usage(self, bucket: str) -> Usage:

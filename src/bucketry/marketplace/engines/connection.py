@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bucketry.kernel import logs
@@ -106,6 +107,7 @@ class Connection:
             retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
             max_pool_connections=2 * THREADS,
             parameter_validation=False,  # what goes out is made here; the check costs as much as the rest
+            user_agent=f"bucketry/{version('bucketry')}",  # and none made anew for each request
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
             proxies=None if endpoint.uses_proxies else {},  # {}: not even those of the environment

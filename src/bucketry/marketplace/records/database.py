@@ -64,12 +64,12 @@ class Database:
     """Runs functions of a connection in threads, each in a transaction of its own."""
 
     def __init__(self, url: str) -> None:
-        self._engine = make_engine(url)
-        self._writer = self._engine.execution_options(**{_IS_WRITE: True})
+        self.engine = make_engine(url)
+        self._writer = self.engine.execution_options(**{_IS_WRITE: True})
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="records")
 
     async def read(self, work: Callable[[sa.Connection], _Result]) -> _Result:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, self._engine, work)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, self.engine, work)
 
     async def write(self, work: Callable[[sa.Connection], _Result]) -> _Result:
         """Raises Duplicate, StillReferenced where a constraint says no."""
@@ -91,7 +91,7 @@ class Database:
 
     async def close(self) -> None:
         self._threads.shutdown()
-        self._engine.dispose()
+        self.engine.dispose()
 
 
 def _meaning(error: IntegrityError) -> Exception:

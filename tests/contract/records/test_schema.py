@@ -1,0 +1,97 @@
+"""The schema: migrations and tables say the same, processes may migrate at once, no query walks a whole table."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import event
+
+from bucketry.marketplace.domain.ports import Hold
+from bucketry.marketplace.records import database
+from bucketry.marketplace.records.database import Database
+from bucketry.marketplace.records.sql import SqlRecords
+from bucketry.marketplace.records.tables import metadata
+from tests.contract.records.test_records import binding, instance
+
+
+def test_migrations_end_at_the_known_head() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    assert ScriptDirectory.from_config(config).get_heads() == [database.HEAD]
+
+
+def test_migrations_make_the_tables(url: str) -> None:
+    made = Database(url)
+    made.migrate()
+    with made.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    made.engine.dispose()
+
+
+def test_processes_may_migrate_at_once(url: str) -> None:
+    databases = [Database(url) for _ in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(Database.migrate, databases))
+    for made in databases:
+        made.engine.dispose()
+
+
+@pytest.fixture
+def seen(records: SqlRecords) -> list[tuple[str, object]]:
+    """Every statement from now on, with its values."""
+    found: list[tuple[str, object]] = []
+
+    def note(_c: object, _cursor: object, statement: str, parameters: object, _x: object, _many: object) -> None:
+        found.append((statement, parameters))
+
+    event.listen(records._database.engine, "before_cursor_execute", note)
+    return found
+
+
+async def test_no_query_walks_a_whole_table(records: SqlRecords, seen: list[tuple[str, object]]) -> None:
+    """So that all is as quick at a hundred thousand bindings as at ten."""
+    await records.insert_instance(instance(), Hold("me", 1))
+    await records.hold_instance("i1", Hold("me", 9), 5)
+    await records.insert_binding(binding(), "me")
+    await records.save_binding(binding(), "me", release=False)
+    await records.save_instance(instance(), "me", release=False)
+    await records.get_instance("i1")
+    await records.find_instances("s1", "mine")
+    await records.list_instances("s1", "", 10)
+    await records.unfinished_instances(1, 10)
+    await records.get_binding("b1")
+    await records.find_key("i1", "Bob")
+    await records.find_keys("s1", "Bob")
+    await records.list_bindings("i1")
+    await records.list_app_bindings("app")
+    await records.list_bindings_beside("i1")
+    await records.delete_binding(binding(), "me", release=False)
+    await records.delete_instance("i1", "me")
+    statements = [pair for pair in seen if not pair[0].startswith(("BEGIN", "EXPLAIN"))]
+    with records._database.engine.connect() as connection:
+        if connection.dialect.name != "sqlite":
+            pytest.skip("plans are read in SQLite's words")
+        for statement, parameters in statements:
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters):  # type: ignore[arg-type]  # as it was
+                detail = str(row[-1])
+                is_walk = re.match(r"SCAN (?!.*(CONSTANT|anon_|USING (COVERING )?INDEX \w*unfinished))", detail)
+                assert not is_walk, f"{detail}: {statement}"
+
+
+async def test_a_write_is_durable_and_keys_are_enforced(records: SqlRecords) -> None:
+    with records._database.engine.connect() as connection:
+        if connection.dialect.name != "sqlite":
+            pytest.skip("settings of SQLite")
+        pragmas = [
+            connection.execute(sa.text(f"PRAGMA {name}")).scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        ]
+    assert pragmas == ["truncate", 2, 1]
