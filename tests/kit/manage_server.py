@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 import http.client
 import json
 import threading
@@ -16,11 +15,11 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from bucketry.kernel.envelope import Envelope, new_key
+from bucketry.marketplace.access.tokens import Actor, BearerToken
 from bucketry.marketplace.domain import catalog
 from bucketry.marketplace.domain.marketplace import Marketplace, make_marketplace
 from bucketry.marketplace.domain.values import Instance
 from bucketry.marketplace.manage.app import make_manage_app
-from bucketry.marketplace.manage.call import User
 from bucketry.marketplace.manage.routes import API_ROOT
 from bucketry.marketplace.records.database import sqlite_url
 from bucketry.marketplace.records.sql import open_records
@@ -80,10 +79,6 @@ class ManageServer:
         self.engine.fill(self.instance(name).bucket, objects, size_bytes, uploads)
 
 
-async def _authenticate(token: str) -> User | None:
-    return User("admin") if hmac.compare_digest(token.encode(), TOKEN.encode()) else None
-
-
 @contextlib.contextmanager
 def manage_server(folder: Path, wait_ms: int = 2000) -> Iterator[ManageServer]:
     """A server in a thread of its own. `wait_ms`: how long an order waits for another on the same instance."""
@@ -100,7 +95,8 @@ def manage_server(folder: Path, wait_ms: int = 2000) -> Iterator[ManageServer]:
     async def start() -> tuple[web.AppRunner, str]:
         await marketplace.places.ensure_default()
         root = web.Application()
-        root.add_subapp(API_ROOT, make_manage_app(marketplace, _authenticate, "0.0.test"))
+        token = BearerToken(TOKEN, Actor("admin", is_admin=True))
+        root.add_subapp(API_ROOT, make_manage_app(marketplace, token, "0.0.test"))
         runner = web.AppRunner(root, access_log=None, shutdown_timeout=1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

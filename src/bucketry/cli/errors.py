@@ -27,7 +27,6 @@ _EXIT_CODE_BY_STATUS = {
     404: NOT_FOUND,
     409: CONFLICT,
     413: USAGE,
-    422: USAGE,
     504: TIMED_OUT,
 }
 

@@ -11,7 +11,6 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from importlib.metadata import version
-from pathlib import Path
 
 from aiohttp import web
 
@@ -22,7 +21,6 @@ from bucketry.marketplace.domain import catalog as catalogs
 from bucketry.marketplace.domain.marketplace import Marketplace, make_marketplace
 from bucketry.marketplace.engines.embedded import make_embedded_engine
 from bucketry.marketplace.manage.app import make_manage_app
-from bucketry.marketplace.manage.call import User
 from bucketry.marketplace.manage.routes import API_ROOT
 from bucketry.marketplace.osb.app import ROOT as BROKER_ROOT
 from bucketry.marketplace.osb.app import ROOT as OSB_ROOT
@@ -30,7 +28,8 @@ from bucketry.marketplace.osb.app import make_osb_app
 from bucketry.marketplace.records.database import sqlite_url
 from bucketry.marketplace.records.sql import open_records
 from bucketry.serve.addresses import Addresses
-from bucketry.serve.errors import ServeError, SettingsError
+from bucketry.serve.catalog import read_catalog
+from bucketry.serve.errors import ServeError
 from bucketry.serve.folder import Admin, DataFolder
 from bucketry.serve.listening import Acceptor
 from bucketry.serve.settings import Settings
@@ -41,19 +40,6 @@ EMBEDDED = "embedded"  # the name of the engine that needs no settings
 RESUME_INTERVAL_SECONDS = 30.0
 ADMINISTRATOR = "admin"
 log = logs.get("marketplace")
-
-
-def read_catalog(settings: Settings) -> catalogs.Catalog:
-    """The catalog file of the settings, or the default one. SettingsError names the place of what is wrong in it."""
-    path = settings.catalog.file
-    if not path:
-        return catalogs.default()
-    try:
-        return catalogs.parse(Path(path).read_bytes())
-    except OSError as problem:
-        raise SettingsError(f"[catalog] file {path} can't be read: {problem.strerror}.") from None
-    except catalogs.CatalogError as problem:
-        raise SettingsError(f"[catalog] file {path}: {problem}") from None
 
 
 @contextlib.asynccontextmanager
@@ -94,17 +80,13 @@ def make_app(marketplace: Marketplace, admin: Admin) -> web.Application:
     bearer = BearerToken(admin.token, Actor(ADMINISTRATOR, is_admin=True))
     broker = BasicCredentials(admin.broker_username, admin.broker_password, Actor("broker", is_admin=False))
 
-    async def authenticate(token: str) -> User | None:
-        actor = bearer.actor_of_token(token)
-        return User(actor.name) if actor else None
-
     async def health(_request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
 
     app = web.Application()
     app.router.add_get("/healthz", health)
     app.add_subapp(OSB_ROOT, make_osb_app(marketplace, broker))
-    app.add_subapp(API_ROOT, make_manage_app(marketplace, authenticate, version("bucketry")))
+    app.add_subapp(API_ROOT, make_manage_app(marketplace, bearer, version("bucketry")))
     broker = BasicCredentials(admin.broker_username, admin.broker_password, Actor("broker", is_admin=True))
     app.add_subapp(BROKER_ROOT, make_osb_app(marketplace, broker))
     return app

@@ -8,19 +8,14 @@ from typing import TypeVar
 import msgspec
 from aiohttp import web
 
+from bucketry.marketplace.access.tokens import Actor
 from bucketry.marketplace.domain.errors import AppNotFound, InstanceNotFound
 from bucketry.marketplace.domain.marketplace import Marketplace
 from bucketry.marketplace.domain.values import App, Instance, Org, Space
 from bucketry.marketplace.manage.errors import bad_request
+from bucketry.marketplace.web.json_body import read_json_object
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """Who asks, as the token says."""
-
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +32,16 @@ class Call:
 
     request: web.Request
     marketplace: Marketplace
-    user: User
+    actor: Actor
     version: str
 
     async def body(self, form: type[T]) -> T:
-        """The body as `form`, a msgspec struct that knows all its fields. Raises ApiError 400."""
-        content = await self.request.read()
+        """The body as `form`, a msgspec struct that knows all its fields. Raises MalformedBody, ApiError 400."""
+        value = await read_json_object(self.request)
         try:
-            return msgspec.json.decode(content, type=form)
+            return msgspec.convert(value, type=form)
         except msgspec.ValidationError as error:
             raise bad_request(f"The body does not fit: {error}.", "See docs/api.md for its fields.") from None
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise bad_request(f"The body is not JSON: {error}.", "Send one JSON object in UTF-8.") from None
 
     def name(self, part: str) -> str:
         """What the path has at `{part}`."""

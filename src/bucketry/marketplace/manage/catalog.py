@@ -12,7 +12,7 @@ API_VERSION = "1"
 async def info(call: Call) -> Answer:
     """The server's version, and who asks."""
     return Answer(
-        200, {"name": "bucketry", "version": call.version, "api_version": API_VERSION, "user": call.user.name}
+        200, {"name": "bucketry", "version": call.version, "api_version": API_VERSION, "user": call.actor.name}
     )
 
 

@@ -16,6 +16,8 @@ from bucketry.marketplace.domain.errors import DomainError
 from bucketry.marketplace.domain.ports import Emptied
 from bucketry.marketplace.manage import errors
 from bucketry.marketplace.manage.call import Call
+from bucketry.marketplace.web.answers import SECURITY_HEADERS
+from bucketry.marketplace.web.middlewares import REQUEST_ID, REQUEST_ID_HEADER
 
 _log = logs.get("manage")
 _encoder = msgspec.json.Encoder()
@@ -26,7 +28,9 @@ async def empty_instance(call: Call) -> web.StreamResponse:
     instance = await call.instance()
     progress = call.marketplace.instances.empty(instance.guid)
     removed = await anext(progress)  # errors before anything is removed have a status of their own
-    response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+    request_id = call.request[REQUEST_ID]
+    headers = {"Content-Type": "application/x-ndjson", REQUEST_ID_HEADER: request_id, **SECURITY_HEADERS}
+    response = web.StreamResponse(headers=headers)
     await response.prepare(call.request)
     try:
         await response.write(_line(removed, done=False))

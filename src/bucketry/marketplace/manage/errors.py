@@ -12,6 +12,10 @@ from typing import Any
 from aiohttp import web
 
 from bucketry.marketplace.domain import errors as domain
+from bucketry.marketplace.web import statuses
+from bucketry.marketplace.web.answers import json_answer
+from bucketry.marketplace.web.json_body import MalformedBody
+from bucketry.marketplace.web.middlewares import UnforeseenFailure
 
 
 class ApiError(Exception):
@@ -29,22 +33,11 @@ def bad_request(message: str, remedy: str = "") -> ApiError:
     return ApiError(400, "InvalidRequest", message, remedy)
 
 
-# The first that fits counts: what is special stands before what is general.
-_STATUS: tuple[tuple[type[domain.DomainError], int], ...] = (
-    (domain.UnknownService, 404),
-    (domain.UnknownPlan, 404),
-    (domain.Invalid, 422),
-    (domain.NotFound, 404),
-    (domain.NotAllowed, 403),
-    (domain.Conflict, 409),
-    (domain.EngineRefused, 502),
-    (domain.EngineUnavailable, 502),
-)
-
-
 def status_of(error: domain.DomainError) -> int:
-    """The status that a domain's error has here."""
-    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+    """As for all faces, but that an unknown service or plan is not found here: callers name them, as they do apps."""
+    if isinstance(error, domain.UnknownService | domain.UnknownPlan):
+        return 404
+    return statuses.status_of(error)
 
 
 def document(code: str, message: str, remedy: str = "", details: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -52,19 +45,39 @@ def document(code: str, message: str, remedy: str = "", details: Mapping[str, An
     return {"error": {"code": code, "message": message, "remedy": remedy, **(details or {})}}
 
 
-def answer(error: Exception) -> tuple[int, dict[str, Any]] | None:
-    """Status and body for an error; None for one that nobody foresaw."""
-    if isinstance(error, ApiError):
-        return error.status, document(error.code, error.message, error.remedy)
-    if isinstance(error, domain.DomainError):
-        return status_of(error), document(error.code, str(error), details=error.details)
-    if isinstance(error, web.HTTPNotFound):
-        return 404, document("NoSuchRoute", "There is no such call in this API.", "See docs/api.md for what there is.")
-    if isinstance(error, web.HTTPMethodNotAllowed):
-        allowed = ", ".join(sorted(error.allowed_methods))
-        return 405, document("MethodNotAllowed", f"{error.method} is not possible here.", f"Possible are: {allowed}.")
-    if isinstance(error, web.HTTPRequestEntityTooLarge):
-        return 413, document("TooLarge", "The body of the request is larger than 1 MiB.")
-    if isinstance(error, web.HTTPException):
-        return error.status, document("InvalidRequest", error.reason or "The request can't be read.")
+def answer_to(_request: web.Request, error: Exception) -> web.Response | None:
+    """The answer to an error; None for one that nobody foresaw."""
+    match error:
+        case ApiError():
+            answer = json_answer(document(error.code, error.message, error.remedy), error.status)
+            if error.status == 401:
+                answer.headers["WWW-Authenticate"] = 'Bearer realm="bucketry"'
+            return answer
+        case domain.DomainError():
+            return json_answer(document(error.code, str(error), details=error.details), status_of(error))
+        case MalformedBody():
+            return json_answer(document("InvalidRequest", str(error), "See docs/api.md for its fields."), 400)
+        case UnforeseenFailure():
+            return json_answer(document("InternalError", str(error)), 500)
+        case web.HTTPException():
+            return _answer_to_http(error)
     return None
+
+
+def _answer_to_http(error: web.HTTPException) -> web.Response:
+    """What aiohttp itself refuses."""
+    match error:
+        case web.HTTPNotFound():
+            body = document(
+                "NoSuchRoute", "There is no such call in this API.", "docs/api.md has those that are there."
+            )
+            return json_answer(body, 404)
+        case web.HTTPMethodNotAllowed():
+            allowed = ", ".join(sorted(error.allowed_methods))
+            body = document("MethodNotAllowed", f"{error.method} is not possible here.", f"Possible are: {allowed}.")
+            answer = json_answer(body, 405)
+            answer.headers["Allow"] = allowed
+            return answer
+        case web.HTTPRequestEntityTooLarge():
+            return json_answer(document("TooLarge", "The body of the request is larger than 1 MiB."), 413)
+    return json_answer(document("InvalidRequest", error.reason or "The request can't be read."), error.status)

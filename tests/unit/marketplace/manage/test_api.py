@@ -75,7 +75,7 @@ def test_what_nobody_foresaw_is_told_without_details(server: ManageServer, bucke
     failed = server.ask("POST", f"{bucket}/keys", {"name": "Bob"})
     assert (failed.status, failed.code) == (500, "InternalError")
     assert "s3cr3t" not in failed.text
-    assert failed.headers["X-Request-Id"] in failed.value["error"]["remedy"]
+    assert failed.headers["X-Request-Id"] in failed.value["error"]["message"]
 
 
 def test_info_says_who_asks(server: ManageServer) -> None:
@@ -118,7 +118,7 @@ def test_orgs_and_spaces_come_and_go(server: ManageServer) -> None:
 def test_a_wrong_name_makes_no_org_and_no_space(server: ManageServer, body: dict[str, object]) -> None:
     for path in ("/orgs", "/orgs/default/spaces"):
         before = server.ask("GET", path).value
-        assert server.ask("POST", path, body).status in (400, 422)
+        assert server.ask("POST", path, body).status == 400
         assert server.ask("GET", path).value == before
 
 

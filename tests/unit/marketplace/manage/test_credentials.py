@@ -59,13 +59,13 @@ def test_a_key_may_reach_other_buckets_of_the_space(server: ManageServer, bucket
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [
-        ({"name": ""}, 422, "InvalidName"),
+        ({"name": ""}, 400, "InvalidName"),
         ({}, 400, "InvalidRequest"),
         ({"name": "Bob", "colour": 1}, 400, "InvalidRequest"),
-        ({"name": "Bob", "parameters": {"colour": 1}}, 422, "InvalidParameters"),
-        ({"name": "Bob", "parameters": {"permissions": "all"}}, 422, "InvalidParameters"),
-        ({"name": "Bob", "parameters": {"additional_instances": ["none"]}}, 422, "InvalidParameters"),
-        ({"name": "Bob", "parameters": {"additional_instances": ["my-bucket"]}}, 422, "InvalidParameters"),
+        ({"name": "Bob", "parameters": {"colour": 1}}, 400, "InvalidParameters"),
+        ({"name": "Bob", "parameters": {"permissions": "all"}}, 400, "InvalidParameters"),
+        ({"name": "Bob", "parameters": {"additional_instances": ["none"]}}, 400, "InvalidParameters"),
+        ({"name": "Bob", "parameters": {"additional_instances": ["my-bucket"]}}, 400, "InvalidParameters"),
     ],
 )
 def test_a_wrong_order_of_a_key_leaves_nothing(
