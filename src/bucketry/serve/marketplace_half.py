@@ -22,7 +22,6 @@ from bucketry.marketplace.domain.marketplace import Marketplace, make_marketplac
 from bucketry.marketplace.engines.embedded import make_embedded_engine
 from bucketry.marketplace.manage.app import make_manage_app
 from bucketry.marketplace.manage.routes import API_ROOT
-from bucketry.marketplace.osb.app import ROOT as BROKER_ROOT
 from bucketry.marketplace.osb.app import ROOT as OSB_ROOT
 from bucketry.marketplace.osb.app import make_osb_app
 from bucketry.marketplace.records.database import sqlite_url
@@ -87,8 +86,6 @@ def make_app(marketplace: Marketplace, admin: Admin) -> web.Application:
     app.router.add_get("/healthz", health)
     app.add_subapp(OSB_ROOT, make_osb_app(marketplace, broker))
     app.add_subapp(API_ROOT, make_manage_app(marketplace, bearer, version("bucketry")))
-    broker = BasicCredentials(admin.broker_username, admin.broker_password, Actor("broker", is_admin=True))
-    app.add_subapp(BROKER_ROOT, make_osb_app(marketplace, broker))
     return app
 
 
