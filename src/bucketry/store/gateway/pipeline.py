@@ -200,14 +200,14 @@ async def _read_form(request: Request) -> bytes:
 
 _SIGNATURE_PARAMETERS = frozenset(
     {
-        "x-amz-algorithm",
-        "x-amz-credential",
-        "x-amz-signature",
-        "x-amz-date",
-        "x-amz-signedheaders",
-        "x-amz-expires",
-        "x-amz-security-token",
-        "x-amz-content-sha256",
+        "X-Amz-Algorithm",
+        "X-Amz-Credential",
+        "X-Amz-Signature",
+        "X-Amz-Date",
+        "X-Amz-SignedHeaders",
+        "X-Amz-Expires",
+        "X-Amz-Security-Token",
+        "X-Amz-Content-Sha256",
     }
 )
 
@@ -221,9 +221,8 @@ def _with_signed_parameters(request: Request) -> Headers:
     hoisted = [
         (name.lower(), value)
         for name, value in request.parameters.items()
-        if name[:6].lower() == "x-amz-" and name.lower() not in _SIGNATURE_PARAMETERS
+        if name not in _SIGNATURE_PARAMETERS and name[:6].lower() == "x-amz-" and name.lower() not in request.headers
     ]
-    hoisted = [(name, value) for name, value in hoisted if name not in request.headers]
     return Headers([*request.headers.items(), *hoisted]) if hoisted else request.headers
 
 

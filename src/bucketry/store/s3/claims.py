@@ -220,7 +220,7 @@ def _from_query(raw_query: str, headers: HeaderView) -> Claim:
         if name.startswith("X-Amz-"):
             if name in found or len(value) > MAX_CLAIM_CHARACTERS:
                 raise _query_error(f"{name} is given more than once, or too long.")
-            found[name] = unquote_plus(value)
+            found[name] = unquote_plus(value) if "%" in value or "+" in value else value
     if not all(found.get(name) for name in _QUERY_NEEDED):
         raise _query_error(
             "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, "

@@ -51,7 +51,8 @@ EMPTY_SHA256 = sha256(b"").hexdigest()
 
 _UNRESERVED = "-._~"
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9._~/-]+")
-_PLAIN_WORD = re.compile(r"[A-Za-z0-9._~-]*")
+# A word in canonical form already: unreserved characters, and upper-case escapes of all others.
+_CANONICAL_WORD = re.compile(r"(?:[A-Za-z0-9._~-]++|%(?:[0189A-F][0-9A-F]|2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF]))*+")
 _WHITE_SPACE = re.compile(r"[ \t]+")
 
 # Headers and parameters whose values are credentials or keys: an error document shows that they were there, no more.
@@ -183,7 +184,7 @@ def canonical_query(raw_query: str, without: str | None = None) -> str:
 
 def _encoded(raw: str) -> str:
     """A name or value of the query in canonical form: decoded (a plus is a space), then encoded as RFC 3986 has it."""
-    if _PLAIN_WORD.fullmatch(raw):
+    if _CANONICAL_WORD.fullmatch(raw):
         return raw
     return quote(unquote_to_bytes(raw.replace("+", " ").encode("utf-8", "surrogateescape")), safe=_UNRESERVED)
 
