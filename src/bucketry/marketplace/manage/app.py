@@ -30,7 +30,7 @@ def make_manage_app(marketplace: Marketplace, token: BearerToken, version: str) 
 
 def _handler(route: Route, marketplace: Marketplace, version: str) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
-        answer = await route.handler(Call(request, marketplace, request[_ACTOR], version))
+        answer = await route.handler(Call(request, marketplace, request[_ACTOR], route.body, version))
         if not isinstance(answer, Answer):
             return answer
         return (

@@ -14,7 +14,7 @@ from bucketry.marketplace.manage.views import AppView, moment
 
 
 class NewApp(msgspec.Struct, forbid_unknown_fields=True):
-    """Nothing: an app is its name, which the path has."""
+    """`{}`: an app is its name, which the path has."""
 
 
 async def list_apps(call: Call) -> Answer:

@@ -28,15 +28,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`version` is that of the server."""
+    """`form`: what the route says that its body is. `version` is that of the server."""
 
     request: web.Request
     marketplace: Marketplace
     actor: Actor
+    form: type[msgspec.Struct] | None
     version: str
 
     async def body(self, form: type[T]) -> T:
-        """The body as `form`, a msgspec struct that knows all its fields. Raises MalformedBody, ApiError 400."""
+        """The body as `form`, the route's struct. Raises MalformedBody, ApiError 400."""
+        assert form is self.form, "the table of routes says what each body is"
         value = await read_json_object(self.request)
         try:
             return msgspec.convert(value, type=form)

@@ -15,6 +15,8 @@ from bucketry.marketplace.manage.errors import ApiError
 
 
 class NewKey(msgspec.Struct, forbid_unknown_fields=True):
+    """`parameters`: `permissions`, `additional_instances`."""
+
     name: str
     parameters: dict[str, Any] = {}
 

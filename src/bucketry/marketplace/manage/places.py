@@ -11,6 +11,8 @@ from bucketry.marketplace.manage.views import NameView, moment
 
 
 class NewPlace(msgspec.Struct, forbid_unknown_fields=True):
+    """An org or a space."""
+
     name: str
 
 

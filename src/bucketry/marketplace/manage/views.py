@@ -22,7 +22,7 @@ class OperationView(msgspec.Struct, frozen=True):
 
 
 class InstanceView(msgspec.Struct, frozen=True):
-    """A service instance. `org` and `space` are names, None for an instance that a foreign platform ordered."""
+    """A service instance. `org` and `space` are names, null for an instance that a foreign platform ordered."""
 
     guid: str
     name: str
