@@ -93,6 +93,19 @@ class Server:
         if process.stdout:
             process.stdout.close()
 
+    def kill_parent(self) -> None:
+        """SIGKILL to the parent alone; returns once every worker has gone with it."""
+        process, self._process = self._process, None
+        assert process is not None
+        workers = [int(n) for n in run_program(["pgrep", "-P", str(process.pid)]).stdout.split()]
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        deadline = time.monotonic() + START_SECONDS
+        while any(is_running(number) for number in workers):
+            assert time.monotonic() < deadline, "workers outlive their parent"
+            time.sleep(0.01)
+        self._end(process)
+
     def restart(self) -> Server:
         self.stop()
         return self.start()
@@ -132,8 +145,16 @@ def boto_client(service: str, credentials: Mapping[str, str], admin: Mapping[str
         aws_secret_access_key=credentials["secret_access_key"],
         region_name=admin["region"],
     )
+    if service == "s3":
+        config = {"signature_version": "s3v4", **config}  # presigned URLs would be V2 otherwise
     options: dict[str, Any] = {"retries": {"total_max_attempts": 1}, "s3": {"addressing_style": "path"}, **config}
     return session.client(service, endpoint_url=admin["s3_endpoint"], config=Config(**options))
+
+
+def is_running(process: int) -> bool:
+    """Whether a process runs; one that has ended and was not waited for does not."""
+    state = run_program(["ps", "-o", "stat=", "-p", str(process)], check=False).stdout
+    return bool(state) and not state.startswith("Z")
 
 
 def clean_environment() -> dict[str, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bucketry.kernel import ids
 from bucketry.serve.addresses import Addresses
+from bucketry.serve.catalog import read_catalog
 from bucketry.serve.errors import ServeError
 from bucketry.serve.folder import Admin, DataFolder
 from bucketry.serve.settings import Settings
@@ -20,7 +21,9 @@ MARKETPLACE_ACCOUNT = "marketplace"
 
 async def prepare(folder: DataFolder, master_key: bytes, settings: Settings, addresses: Addresses) -> None:
     """Make or mend all that workers expect. Safe to repeat after a crash at any line."""
+    read_catalog(settings)
     admin = folder.read_admin()
+    broker_password = _broker_password(settings, admin)
     identity = open_identity(folder, master_key)
     try:
         access_key_id, secret = await marketplace_keys(identity, admin)
@@ -36,7 +39,7 @@ async def prepare(folder: DataFolder, master_key: bytes, settings: Settings, add
             api_url=addresses.api_url,
             token=admin.token or ids.token(),
             broker_username=settings.broker.username,
-            broker_password=_broker_password(settings, admin),
+            broker_password=broker_password,
             s3_endpoint=addresses.s3_url,
             website_endpoint=addresses.website_url,
             access_key_id=access_key_id,

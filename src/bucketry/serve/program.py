@@ -52,6 +52,7 @@ class Listeners:
 def serve(folder: DataFolder, settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; the exit code. ServeError says why it can't begin."""
     logs.configure(settings.server.log_level)
+    os.umask(0o077)  # whatever a library makes in the folder is its owner's alone
     tls_context(
         settings.server.tls_certificate, settings.server.tls_key
     )  # a wrong file is told before anything is made
