@@ -84,9 +84,10 @@ class Body:
     async def read_chunk(self) -> bytes:
         stream = self._stream
         if self._awaits_continue:
+            # Also where no body comes: botocore takes a final answer without it for a refusal, and then misreads the
+            # next answer of the connection.
             self._awaits_continue = False
-            if not stream.is_eof():
-                self._exchange.transport_write(_CONTINUE)
+            self._exchange.transport_write(_CONTINUE)
         try:
             data = stream.read_nowait()
             if data or stream.at_eof():
@@ -116,8 +117,10 @@ class Body:
 
     @property
     def is_left(self) -> bool:
-        """Whether bytes may still come that nobody will read: the connection can't carry another request."""
-        return self._is_refused or not self._stream.is_eof()
+        """Whether bytes may still come that nobody will read, or the client was left waiting for its 100 Continue:
+        the connection can't carry another request.
+        """
+        return self._is_refused or self._awaits_continue or not self._stream.is_eof()
 
 
 class Exchange:
