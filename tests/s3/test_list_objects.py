@@ -129,6 +129,15 @@ def test_start_after_and_marker(s3: Any, filled: str, start: str) -> None:
     assert names(s3.list_objects(Bucket=filled, Marker=start)) == expected(start=start)
 
 
+def test_marker_inside_a_folder(s3: Any, filled: str) -> None:
+    """Of V1 the folder is past then; V2 begins behind the very name."""
+    old = s3.list_objects(Bucket=filled, Delimiter="/", Marker="a/1")
+    assert "a/" not in names(old)[1]
+    new = s3.list_objects_v2(Bucket=filled, Delimiter="/", StartAfter="a/1")
+    assert names(new) == expected(delimiter="/", start="a/1")
+    assert "a/" in names(new)[1]
+
+
 def test_rows_tell_what_was_put(store: Store, s3: Any, bucket: str) -> None:
     put = s3.put_object(Bucket=bucket, Key="k", Body=b"content", ChecksumAlgorithm="SHA256")
     row = s3.list_objects_v2(Bucket=bucket, FetchOwner=True)["Contents"][0]

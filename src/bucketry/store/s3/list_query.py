@@ -58,15 +58,22 @@ class PartsQuery:
 
 def parse_list_objects(parameters: Mapping[str, str]) -> ListQuery:
     """The query of ListObjects (V1). Raises InvalidArgument."""
+    prefix, delimiter = parameters.get("prefix", ""), parameters.get("delimiter", "")
     marker = parameters.get("marker", "")
     return ListQuery(
-        prefix=parameters.get("prefix", ""),
-        delimiter=parameters.get("delimiter", ""),
-        start=marker,
+        prefix=prefix,
+        delimiter=delimiter,
+        start=_after_folder(marker, prefix, delimiter),
         max_keys=parse_limit(parameters, "max-keys"),
         is_url_encoded=_is_url_encoded(parameters),
         marker=marker,
     )
+
+
+def _after_folder(marker: str, prefix: str, delimiter: str) -> str:
+    """Where V1 goes on: a marker inside a common prefix is past all of it (V2's start-after is not, as in AWS)."""
+    cut = marker.find(delimiter, len(prefix)) if delimiter and marker.startswith(prefix) else -1
+    return marker if cut < 0 else marker[: cut + len(delimiter)]
 
 
 def parse_list_objects_v2(parameters: Mapping[str, str]) -> ListQuery:

@@ -132,10 +132,10 @@ def list_objects_v2_document(
     head = [f"<Name>{bucket}</Name><Prefix>{write(query.prefix)}</Prefix>"]
     if query.token is not None:
         head.append(element("ContinuationToken", query.token))
+    elif query.start_after:
+        head.append(f"<StartAfter>{write(query.start_after)}</StartAfter>")
     if next_token is not None:
         head.append(f"<NextContinuationToken>{next_token}</NextContinuationToken>")
-    if query.start_after:
-        head.append(f"<StartAfter>{write(query.start_after)}</StartAfter>")
     head.append(f"<KeyCount>{len(rows) + len(common_prefixes)}</KeyCount>")
     head.append(_head_end(query, next_token is not None, write))
     body = _contents(rows, owners, write)
