@@ -52,5 +52,10 @@ def test_bad_token(two: Any) -> None:
         two.list_buckets(ContinuationToken="nonsense")
 
 
+@pytest.mark.parametrize("limit", ["0", "10001", "-1", "x", "99999999999"])
+def test_page_sizes_that_there_are_not(store: Store, limit: str) -> None:
+    assert store.request("GET", f"/?max-buckets={limit}", store.two).code == "InvalidArgument"
+
+
 def test_anonymous_has_none(store: Store) -> None:
     assert store.request("GET", "/").code == "AccessDenied"

@@ -12,6 +12,7 @@ from bucketry.store.gateway.bodies import read_document
 from bucketry.store.gateway.bucket_settings import bucket_of, xml_response
 from bucketry.store.gateway.context import Context
 from bucketry.store.gateway.http import Response
+from bucketry.store.gateway.parsing import parse_beside
 from bucketry.store.s3.deleting import (
     MAX_DELETE_BYTES,
     AskedRemoval,
@@ -26,7 +27,8 @@ from bucketry.store.s3.names import check_key
 
 async def delete_objects(context: Context) -> Response:
     bucket = bucket_of(context)
-    asked, is_quiet = parse_delete(await read_document(context, MAX_DELETE_BYTES, needs_digest=True))
+    body = await read_document(context, MAX_DELETE_BYTES, needs_digest=True)
+    asked, is_quiet = await parse_beside(len(body), parse_delete, body)
     refusals = [_refusal(context, removal) for removal in asked]
     index = context.services.disk.bucket(bucket.name, bucket.bucket_id)
     plain = [

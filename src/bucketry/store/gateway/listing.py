@@ -13,7 +13,7 @@ from bucketry.store.gateway.bucket_settings import bucket_of, xml_response
 from bucketry.store.gateway.context import Context
 from bucketry.store.gateway.http import Response
 from bucketry.store.identity.types import Account, BucketRecord
-from bucketry.store.s3.errors import AccessDenied
+from bucketry.store.s3.errors import AccessDenied, InvalidArgument
 from bucketry.store.s3.list_query import (
     ListQuery,
     make_token,
@@ -86,7 +86,12 @@ async def list_buckets(context: Context) -> Response:
     prefix = parameters.get("prefix", "")
     token = parameters.get("continuation-token")
     after = read_token(token) if token else ""
-    limit = parse_limit(parameters, "max-buckets", _MAX_BUCKETS, _MAX_BUCKETS) or _MAX_BUCKETS
+    limit = parse_limit(parameters, "max-buckets", _MAX_BUCKETS, _MAX_BUCKETS + 1)
+    if not 0 < limit <= _MAX_BUCKETS:
+        raise InvalidArgument(
+            f"Argument max-buckets must be an integer between 1 and {_MAX_BUCKETS}",
+            {"ArgumentName": "max-buckets", "ArgumentValue": parameters.get("max-buckets", "")},
+        )
     region = parameters.get("bucket-region")
     if region is not None and region != context.services.settings.region:
         found = []

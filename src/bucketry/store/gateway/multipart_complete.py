@@ -6,7 +6,6 @@ asked again after it was done, it answers the same again, since a client can't k
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from bucketry.store.disk.bucket import Bucket
@@ -19,6 +18,7 @@ from bucketry.store.gateway.http import Response
 from bucketry.store.gateway.multipart import checksum_of, no_such_upload, upload_id_of
 from bucketry.store.gateway.objects_get import bucket_on_disk
 from bucketry.store.gateway.objects_put import write_guard
+from bucketry.store.gateway.parsing import parse_beside
 from bucketry.store.s3.errors import InvalidPart
 from bucketry.store.s3.multipart import (
     MAX_COMPLETE_BYTES,
@@ -32,8 +32,6 @@ from bucketry.store.s3.multipart import (
     parse_complete,
 )
 
-_THREAD_FROM_PARTS = 200  # more than about 2 ms of work go to a thread
-
 
 async def complete_multipart_upload(context: Context) -> Response:
     upload_id = upload_id_of(context)
@@ -43,14 +41,11 @@ async def complete_multipart_upload(context: Context) -> Response:
     bucket = bucket_on_disk(context)
     upload = bucket.upload(upload_id)
     if upload is None:
-        return _repeated(context, bucket, upload_id, body)
+        return await _repeated(context, bucket, upload_id, body)
     if upload.key != context.key:
         raise no_such_upload(upload_id)
     uploaded = bucket.parts(upload_id, 0, MAX_PARTS)
-    if len(uploaded) > _THREAD_FROM_PARTS:
-        asked, whole = await asyncio.to_thread(_assemble, body, upload, uploaded)
-    else:
-        asked, whole = _assemble(body, upload, uploaded)
+    asked, whole = await parse_beside(len(body), _assemble, body, upload, uploaded)
     check_completion_headers(context.request.headers, whole, *checksum_of(upload))
     new = NewObject(
         key=upload.key,
@@ -65,7 +60,7 @@ async def complete_multipart_upload(context: Context) -> Response:
     try:
         made = await bucket.complete_upload(upload_id, [(part.part_number, part.etag) for part in asked], new, guard)
     except UploadMissing:
-        return _repeated(context, bucket, upload_id, body)  # another request completed it meanwhile
+        return await _repeated(context, bucket, upload_id, body)  # another request completed it meanwhile
     except PartMissing as error:
         # replaced since its ETag was looked at
         raise InvalidPart(fields={"UploadId": upload_id, "PartNumber": str(error.part_number)}) from None
@@ -78,12 +73,12 @@ def _assemble(body: bytes, upload: Upload, uploaded: Sequence[Part]) -> tuple[li
     return asked, assemble(asked, by_number, upload.upload_id, *checksum_of(upload))
 
 
-def _repeated(context: Context, bucket: Bucket, upload_id: str, body: bytes) -> Response:
+async def _repeated(context: Context, bucket: Bucket, upload_id: str, body: bytes) -> Response:
     """The answer once more, where the object of this upload is still the current one; else NoSuchUpload."""
     current = bucket.get(context.key)
     if current is None or current.upload_id != upload_id:
         raise no_such_upload(upload_id)
-    asked = parse_complete(body, upload_id)
+    asked = await parse_beside(len(body), parse_complete, body, upload_id)
     try:
         is_same = assembled_etag([part.etag for part in asked]) == current.etag
     except ValueError:
