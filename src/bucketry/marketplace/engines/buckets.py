@@ -13,6 +13,7 @@ from bucketry.marketplace.engines.connection import Connection, code_of
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+_PASSES = 100
 _GONE = ("NoSuchBucket", "404")
 _OPEN = {
     "BlockPublicAcls": True,
@@ -122,7 +123,8 @@ def usage(connection: Connection, bucket: str) -> Usage:
 
 
 def empty(connection: Connection, bucket: str) -> Iterator[Emptied]:
-    """See Engine.empty_bucket. One pass: what is stored behind it stays."""
+    """See Engine.empty_bucket. Passes go on until one finds nothing: some servers lose their place in a listing when
+    the keys of the last page are gone, and others may still be storing; those who never stop are not waited for."""
     from botocore.exceptions import ClientError
 
     objects = size_bytes = uploads = 0
@@ -135,11 +137,15 @@ def empty(connection: Connection, bucket: str) -> Iterator[Emptied]:
                     uploads += 1
                 if page.get("Uploads"):
                     yield Emptied(objects, size_bytes, uploads)
-            for entries in _pages(s3, bucket):
-                _delete_page(connection, bucket, entries)
-                objects += len(entries)
-                size_bytes += sum(entry.get("Size", 0) for entry in entries)
-                yield Emptied(objects, size_bytes, uploads)
+            for _ in range(_PASSES):
+                before = objects
+                for entries in _pages(s3, bucket):
+                    _delete_page(connection, bucket, entries)
+                    objects += len(entries)
+                    size_bytes += sum(entry.get("Size", 0) for entry in entries)
+                    yield Emptied(objects, size_bytes, uploads)
+                if objects == before:
+                    break
         except ClientError as error:
             if code_of(error) not in _GONE:
                 raise

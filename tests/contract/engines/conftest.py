@@ -1,0 +1,90 @@
+"""Engines that exist. Each test runs over each: moto's server stands for AWS, beside the embedded store.
+
+An engine's fixture gives `EngineUnderTest`: the engine, and root clients to look behind it with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from moto.server import ThreadedMotoServer
+
+from bucketry.kernel import ids
+from bucketry.marketplace.domain.ports import AccessKey
+from bucketry.marketplace.engines.embedded import make_embedded_engine
+from bucketry.marketplace.engines.s3_iam import S3IamEngine
+from tests.kit.store import Store
+
+
+@dataclass
+class EngineUnderTest:
+    """`is_enforcing`: whether it checks permissions; moto does not."""
+
+    engine: S3IamEngine
+    url: str
+    root: AccessKey
+    is_enforcing: bool
+
+    def s3(self, key: AccessKey | None = None) -> Any:
+        return self._client("s3", key or self.root)
+
+    def iam(self) -> Any:
+        return self._client("iam", self.root)
+
+    def _client(self, service: str, key: AccessKey) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            region_name="us-east-1",
+            aws_access_key_id=key.access_key_id,
+            aws_secret_access_key=key.secret_access_key,
+            config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, proxies={}),
+        )
+
+    def bucket(self) -> str:
+        """The name of a new instance's bucket."""
+        return self.engine.bucket_name(ids.guid())
+
+
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def moto(moto_url: str) -> tuple[str, AccessKey]:
+    return moto_url, AccessKey("root", "secret")
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, AccessKey]]:
+    store = Store(tmp_path_factory.mktemp("store"))
+    yield store.url, AccessKey(store.one.access_key_id, store.one.secret_access_key)
+    assert store.stop() == 0
+
+
+@pytest.fixture(params=["moto", "embedded"])
+async def under_test(request: pytest.FixtureRequest) -> AsyncIterator[EngineUnderTest]:
+    url, root = request.getfixturevalue(request.param)
+    is_enforcing = request.param != "moto"
+    engine = make_embedded_engine(
+        name="tested",
+        endpoint_url=url,
+        public_url="https://s3.example:9000/",
+        region="us-east-1",
+        access_key_id=root.access_key_id,
+        secret_access_key=root.secret_access_key,
+        website_domain="web.example",
+        website_port=9001,
+    )
+    yield EngineUnderTest(engine, url, root, is_enforcing)
+    await engine.close()

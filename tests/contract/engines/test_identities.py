@@ -1,0 +1,187 @@
+"""ports.Engine: the identity of a binding."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from bucketry.kernel import ids
+from bucketry.marketplace.domain.errors import EngineRefused
+from bucketry.marketplace.domain.ports import AccessKey, BucketSettings, Permissions
+from tests.contract.engines.conftest import EngineUnderTest
+
+LABELS = {"bucketry:instance": "i1", "bucketry:space": "späce ~ (x)"}
+
+
+def user_of(under_test: EngineUnderTest, binding_guid: str) -> dict[str, Any]:
+    found: dict[str, Any] = under_test.iam().get_user(UserName=f"bucketry-{binding_guid}")["User"]
+    return found
+
+
+def keys_of(under_test: EngineUnderTest, binding_guid: str) -> list[str]:
+    listed = under_test.iam().list_access_keys(UserName=f"bucketry-{binding_guid}")["AccessKeyMetadata"]
+    return [key["AccessKeyId"] for key in listed]
+
+
+def policy_of(under_test: EngineUnderTest, binding_guid: str) -> dict[str, Any]:
+    answer = under_test.iam().get_user_policy(UserName=f"bucketry-{binding_guid}", PolicyName="bucketry")
+    document = answer["PolicyDocument"]
+    found: dict[str, Any] = json.loads(document) if isinstance(document, str) else document
+    return found
+
+
+async def test_a_grant_is_a_user_with_its_policy_and_one_key(under_test: EngineUnderTest) -> None:
+    guid = ids.guid()
+    key = await under_test.engine.grant(guid, ["one", "two"], Permissions.READ_ONLY, LABELS)
+    user = user_of(under_test, guid)
+    assert user["Path"] == "/bucketry/"
+    assert {tag["Key"]: tag["Value"] for tag in user["Tags"]} == {
+        "bucketry:instance": "i1",
+        "bucketry:space": "späce _ _x_",
+    }
+    assert keys_of(under_test, guid) == [key.access_key_id]
+    assert policy_of(under_test, guid)["Statement"][0]["Resource"] == ["arn:aws:s3:::one", "arn:aws:s3:::two"]
+    assert under_test.iam().list_user_policies(UserName=user["UserName"])["PolicyNames"] == ["bucketry"]
+
+
+async def test_a_grant_after_one_that_broke_off_has_one_new_key(under_test: EngineUnderTest) -> None:
+    guid = ids.guid()
+    first = await under_test.engine.grant(guid, ["one"], Permissions.READ_WRITE, LABELS)
+    second = await under_test.engine.grant(guid, ["one"], Permissions.READ_WRITE, LABELS)
+    assert first.access_key_id != second.access_key_id
+    assert keys_of(under_test, guid) == [second.access_key_id]
+
+
+async def test_a_revocation_leaves_nothing_and_again_is_nothing(under_test: EngineUnderTest) -> None:
+    guid = ids.guid()
+    await under_test.engine.grant(guid, ["one"], Permissions.READ_WRITE, LABELS)
+    for _ in range(2):
+        await under_test.engine.revoke(guid)
+    with pytest.raises(ClientError, match="NoSuchEntity"):
+        user_of(under_test, guid)
+
+
+@pytest.mark.parametrize("left", ["user", "user and policy", "user and key"])
+async def test_a_half_made_grant_is_revoked(under_test: EngineUnderTest, left: str) -> None:
+    guid = ids.guid()
+    iam, name = under_test.iam(), f"bucketry-{guid}"
+    iam.create_user(UserName=name, Path="/bucketry/")
+    if "policy" in left:
+        statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.put_user_policy(UserName=name, PolicyName="bucketry", PolicyDocument=document)
+    if "key" in left:
+        iam.create_access_key(UserName=name)
+    await under_test.engine.revoke(guid)
+    with pytest.raises(ClientError, match="NoSuchEntity"):
+        user_of(under_test, guid)
+
+
+async def test_rights_can_be_narrowed(under_test: EngineUnderTest) -> None:
+    guid = ids.guid()
+    key = await under_test.engine.grant(guid, ["one", "two"], Permissions.READ_WRITE, LABELS)
+    await under_test.engine.restrict(guid, ["one"], Permissions.READ_WRITE)
+    assert policy_of(under_test, guid)["Statement"][0]["Resource"] == ["arn:aws:s3:::one"]
+    assert keys_of(under_test, guid) == [key.access_key_id]
+    await under_test.engine.restrict(ids.guid(), ["one"], Permissions.READ_WRITE)
+
+
+async def test_too_many_buckets_are_refused_before_anything_is_made(under_test: EngineUnderTest) -> None:
+    guid = ids.guid()
+    with pytest.raises(EngineRefused):
+        await under_test.engine.grant(guid, [f"bkt-{n:036}" for n in range(30)], Permissions.READ_WRITE, LABELS)
+    with pytest.raises(ClientError, match="NoSuchEntity"):
+        user_of(under_test, guid)
+
+
+async def test_ids_of_platforms_share_no_user(under_test: EngineUnderTest) -> None:
+    lower, upper = f"binding.{ids.hex_id()}~a", ""
+    upper = lower.upper()
+    one = await under_test.engine.grant(lower, ["one"], Permissions.READ_WRITE, LABELS)
+    other = await under_test.engine.grant(upper, ["two"], Permissions.READ_WRITE, LABELS)
+    await under_test.engine.revoke(upper)
+    assert one.access_key_id != other.access_key_id
+    found = under_test.iam().get_paginator("list_users").paginate(PathPrefix="/bucketry/")
+    names = [user["UserName"] for page in found for user in page["Users"]]
+    assert len(names) == len(set(names))
+
+
+# ---- what the credentials may do: only where permissions are enforced
+
+
+def refused(call: Any, **arguments: Any) -> str:
+    with pytest.raises(ClientError) as told:
+        call(**arguments)
+    return str(told.value.response["Error"]["Code"])
+
+
+async def granted(under_test: EngineUnderTest, permissions: Permissions) -> tuple[str, str, AccessKey]:
+    """A bucket with an object in it, another bucket, and a key for the first."""
+    if not under_test.is_enforcing:
+        pytest.skip("this engine checks no permissions")
+    mine, other = under_test.bucket(), under_test.bucket()
+    for bucket in (mine, other):
+        await under_test.engine.create_bucket(bucket, BucketSettings())
+        under_test.s3().put_object(Bucket=bucket, Key="a", Body=b"1")
+    return mine, other, await under_test.engine.grant(ids.guid(), [mine], permissions, {})
+
+
+async def test_read_write_works_in_its_bucket_alone(under_test: EngineUnderTest) -> None:
+    mine, other, key = await granted(under_test, Permissions.READ_WRITE)
+    s3 = under_test.s3(key)
+    s3.put_object(Bucket=mine, Key="b", Body=b"2")
+    assert s3.get_object(Bucket=mine, Key="b")["Body"].read() == b"2"
+    assert len(s3.list_objects_v2(Bucket=mine)["Contents"]) == 2
+    s3.put_object_tagging(Bucket=mine, Key="b", Tagging={"TagSet": [{"Key": "k", "Value": "v"}]})
+    upload = s3.create_multipart_upload(Bucket=mine, Key="u")["UploadId"]
+    s3.abort_multipart_upload(Bucket=mine, Key="u", UploadId=upload)
+    s3.put_bucket_cors(
+        Bucket=mine, CORSConfiguration={"CORSRules": [{"AllowedOrigins": ["*"], "AllowedMethods": ["GET"]}]}
+    )
+    s3.delete_objects(Bucket=mine, Delete={"Objects": [{"Key": "a"}, {"Key": "b"}]})
+    for call in (s3.list_objects_v2, s3.get_bucket_cors, s3.get_bucket_location):
+        assert refused(call, Bucket=other) == "AccessDenied"
+    assert refused(s3.get_object, Bucket=other, Key="a") == "AccessDenied"
+    assert refused(s3.put_object, Bucket=other, Key="a", Body=b"") == "AccessDenied"
+    assert refused(s3.delete_object, Bucket=other, Key="a") == "AccessDenied"
+
+
+async def test_no_binding_makes_removes_or_opens_buckets(under_test: EngineUnderTest) -> None:
+    mine, _, key = await granted(under_test, Permissions.READ_WRITE)
+    s3 = under_test.s3(key)
+    assert refused(s3.create_bucket, Bucket=under_test.bucket()) == "AccessDenied"
+    assert refused(s3.delete_bucket, Bucket=mine) == "AccessDenied"
+    assert refused(s3.put_bucket_policy, Bucket=mine, Policy="{}") == "AccessDenied"
+    assert refused(s3.delete_public_access_block, Bucket=mine) == "AccessDenied"
+    assert refused(s3.delete_bucket_ownership_controls, Bucket=mine) == "AccessDenied"
+    iam = under_test._client("iam", key)
+    assert refused(iam.create_user, UserName="x") == "AccessDenied"
+    assert refused(iam.create_access_key) == "AccessDenied"
+
+
+async def test_read_only_and_write_only_do_what_they_say(under_test: EngineUnderTest) -> None:
+    mine, _, key = await granted(under_test, Permissions.READ_ONLY)
+    s3 = under_test.s3(key)
+    assert s3.get_object(Bucket=mine, Key="a")["Body"].read() == b"1"
+    assert refused(s3.put_object, Bucket=mine, Key="b", Body=b"") == "AccessDenied"
+    assert refused(s3.delete_object, Bucket=mine, Key="a") == "AccessDenied"
+    mine, _, key = await granted(under_test, Permissions.WRITE_ONLY)
+    s3 = under_test.s3(key)
+    s3.put_object(Bucket=mine, Key="b", Body=b"2")
+    assert refused(s3.get_object, Bucket=mine, Key="b") == "AccessDenied"
+    assert refused(s3.list_objects_v2, Bucket=mine) == "AccessDenied"
+    assert refused(s3.delete_object, Bucket=mine, Key="b") == "AccessDenied"
+
+
+async def test_a_revoked_key_fails_on_the_next_request(under_test: EngineUnderTest) -> None:
+    if not under_test.is_enforcing:
+        pytest.skip("this engine checks no permissions")
+    bucket, guid = under_test.bucket(), ids.guid()
+    await under_test.engine.create_bucket(bucket, BucketSettings())
+    s3 = under_test.s3(await under_test.engine.grant(guid, [bucket], Permissions.READ_WRITE, {}))
+    s3.put_object(Bucket=bucket, Key="a", Body=b"1")
+    await under_test.engine.revoke(guid)
+    assert refused(s3.get_object, Bucket=bucket, Key="a") == "InvalidAccessKeyId"
