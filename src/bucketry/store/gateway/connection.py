@@ -188,6 +188,16 @@ class Connection(RequestHandler):
 
     __slots__ = ()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether it waits for a request, none of which has come yet."""
+        return self._current_request is None and not self._messages
+
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        """What answers its requests one after the other; it ends with the connection."""
+        return self._task_handler
+
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         # A body whose framing breaks is reported as a new, broken request; tell the one that is reading it too.

@@ -11,6 +11,7 @@ paths. `100 Continue` is sent when a handler first reads the body, so that a ref
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from secrets import token_urlsafe
@@ -79,6 +80,7 @@ class HttpServer(web.Server):
         self._clock_ms = clock_ms
         self._fixed = f"Server: bucketry\r\nx-amz-id-2: {host_id or token_urlsafe(36)}"
         self.host_id = self._fixed.rpartition(" ")[2]
+        self._is_stopping = False
 
     def __call__(self) -> RequestHandler:
         return Connection(self, loop=self._loop, **self._kwargs)
@@ -88,8 +90,15 @@ class HttpServer(web.Server):
 
         The listening sockets are the caller's: close them first.
         """
-        self.pre_shutdown()
-        await self.shutdown(grace_s)
+        self._is_stopping = True
+        connections = [connection for connection in self.connections if isinstance(connection, Connection)]
+        for connection in connections:
+            if connection.is_idle:
+                connection.close()  # not the busy ones: aiohttp would drop what still comes of their bodies
+        busy = {connection.task for connection in connections if connection.task is not None}
+        if busy:
+            await asyncio.wait(busy, timeout=grace_s)
+        await self.shutdown(0)
 
     async def refuse(self, exchange: Exchange, error: BaseException | None, status: int) -> None:
         """Answer what the parser refused (`status` 400) or what went wrong in this module (500)."""
@@ -121,7 +130,7 @@ class HttpServer(web.Server):
             await self._send(exchange, response, request_id, is_head)
         except ConnectionError:
             return CLOSE
-        return CLOSE if response.close else KEEP
+        return CLOSE if response.close or self._is_stopping else KEEP
 
     def _request(self, exchange: Exchange, body: Body, request_id: str) -> Request:
         message, protocol = exchange.message, exchange.protocol
