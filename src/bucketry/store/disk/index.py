@@ -8,20 +8,37 @@ taken out of the commits and done between them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 
 import apsw
 
 from bucketry.store.disk import schema
-from bucketry.store.disk.errors import DiskError, from_os, from_sqlite
+from bucketry.store.disk.errors import from_os, from_sqlite
 
 INDEX_FILE = "index.sqlite"
 _WRITER_CACHE_KIB = 8192
 _READER_CACHE_KIB = 2048
 _BUSY_MS = 5000
 _JOURNAL_LIMIT_BYTES = 16 << 20  # what a WAL may keep on the disk after a checkpoint emptied it
+
+
+class Errors:
+    """A context that names errors anew. Entered with each look-up, so it is no generator, and has no state."""
+
+    __slots__ = ("_bucket",)
+
+    def __init__(self, bucket: str) -> None:
+        self._bucket = bucket
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if isinstance(error, apsw.Error):
+            raise from_sqlite(error, self._bucket) from error
+        if isinstance(error, OSError):
+            raise from_os(error, f"the index of bucket {self._bucket}") from error
 
 
 class Index:
@@ -31,6 +48,7 @@ class Index:
         self.bucket = folder.name
         self._path = str(folder / INDEX_FILE)
         self._vfs = vfs
+        self._errors = Errors(self.bucket)
 
     def open_reader(self) -> apsw.Connection:
         """A connection that only reads. IndexDamaged, NewerFormat, BucketMissing."""
@@ -65,14 +83,6 @@ class Index:
         connection.execute(f"PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{cache_kib}")
         return connection
 
-    @contextmanager
-    def errors(self) -> Iterator[None]:
-        """Say what SQLite and the system say in the words of the disk."""
-        try:
-            yield
-        except DiskError:
-            raise
-        except apsw.Error as error:
-            raise from_sqlite(error, self.bucket) from error
-        except OSError as error:
-            raise from_os(error, f"the index of bucket {self.bucket}") from error
+    def errors(self) -> Errors:
+        """A context that says what SQLite and the system say in the words of the disk."""
+        return self._errors
