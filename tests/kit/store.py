@@ -111,6 +111,14 @@ class Connection:
         body, self._buffer = self._buffer[:length], self._buffer[length:]
         return Reply(status, headers, body, lines)
 
+    def begins_with(self, start: bytes) -> bool:
+        """Whether an answer that begins with `start` comes within a short while."""
+        self._socket.settimeout(0.2)
+        with contextlib.suppress(TimeoutError, ConnectionResetError):
+            while self._more():
+                pass
+        return self._buffer.startswith(start)
+
     def is_closed_by_store(self) -> bool:
         """Wait for the end of the connection; False if anything comes instead."""
         if self._buffer:
