@@ -94,7 +94,7 @@ class HttpServer(web.Server):
         connections = [connection for connection in self.connections if isinstance(connection, Connection)]
         for connection in connections:
             if connection.is_idle:
-                connection.close()  # not the busy ones: aiohttp would drop what still comes of their bodies
+                connection.force_close()  # not the busy ones: what still comes of their bodies would be dropped
         busy = {connection.task for connection in connections if connection.task is not None}
         if busy:
             await asyncio.wait(busy, timeout=grace_s)
