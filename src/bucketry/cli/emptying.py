@@ -51,7 +51,8 @@ def _has_begun(line: dict[str, Any]) -> bool:
 def _removed(line: dict[str, Any]) -> str:
     """`1,200 objects and versions (3.4 MiB) and 1 unfinished upload removed`."""
     objects, uploads = int(line.get("objects", 0)), int(line.get("uploads", 0))
-    text = f"{objects:,} objects and versions ({output.size(int(line.get('size_bytes', 0)))})"
+    what = "object or version" if objects == 1 else "objects and versions"
+    text = f"{objects:,} {what} ({output.size(int(line.get('size_bytes', 0)))})"
     if uploads:
         text += f" and {uploads:,} unfinished upload{'' if uploads == 1 else 's'}"
     return f"{text} removed"

@@ -210,6 +210,9 @@ def run(arguments: list[str]) -> int:
     except CliError as error:
         _print_error(error.line)
         return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return USAGE
     except click.UsageError as error:
         help_command = f"`{error.ctx.command_path} --help`" if error.ctx else "`bucketry --help`"
         _print_error(f"{error.format_message().rstrip('.')}. See {help_command}.")
