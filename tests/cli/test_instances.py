@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 
 from bucketry.marketplace.domain.errors import EngineUnavailable
+from bucketry.marketplace.domain.ports import Hold
 from tests.cli.conftest import Cli
+from tests.kit import programs
 
 CORS = '{"cors": {"CORSRules": [{"AllowedOrigins": ["https://example.org"], "AllowedMethods": ["GET"]}]}}'
 
@@ -220,10 +223,6 @@ def test_a_taken_name_can_not_be_given_again(cli: Cli) -> None:
 
 def test_wait_waits_for_its_turn(cli: Cli) -> None:
     """Another worker holds the instance; without -w that is exit code 5, with it the command goes on afterwards."""
-    import threading
-
-    from bucketry.marketplace.domain.ports import Hold
-
     cli.ok("cs", "s3", "basic", "my-bucket")
     server, guid = cli.server, cli.ok("service", "my-bucket", "--guid").out.strip()
     records = server.marketplace.settling._context.records
@@ -231,9 +230,15 @@ def test_wait_waits_for_its_turn(cli: Cli) -> None:
     server.run(records.hold_instance(guid, hold, 0))
     busy = cli("delete-service", "my-bucket", "-f")
     assert (busy.code, "in progress" in busy.error) == (5, True)
-    release = threading.Timer(0.8, lambda: server.run(records.release_instance(guid, "another")))
-    release.start()
-    waited = cli.ok("delete-service", "my-bucket", "-f", "-w")
-    release.join()
-    assert "Waiting for another operation to end..." in waited.err
-    assert waited.err.endswith("deleted.\nOK\n")
+    process = subprocess.Popen(
+        [programs.bucketry(), "delete-service", "my-bucket", "-f", "-w"],
+        env=cli.environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    while "Waiting for another operation to end..." not in (line := process.stderr.readline()):
+        assert line, "it ended without waiting"
+    server.run(records.release_instance(guid, "another"))
+    _, rest = process.communicate(timeout=60)
+    assert (process.returncode, rest) == (0, "Service instance my-bucket deleted.\nOK\n")

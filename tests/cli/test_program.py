@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
-import time
 
 import click
 import pytest
@@ -51,12 +51,13 @@ def test_a_command_loads_only_its_own_file_and_nothing_heavy(cli: Cli) -> None:
     ("arguments", "limit_seconds"), [(("--version",), 0.15), (("--help",), 0.15), (("services",), 0.25)]
 )
 def test_the_program_is_quick(cli: Cli, arguments: tuple[str, ...], limit_seconds: float) -> None:
-    """The best of ten: what the machine does beside is not ours."""
+    """Processor time, which is the time it takes where nothing else runs; the best of ten, since caches are shared."""
     best = 9.0
     for _ in range(10):
-        started = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         cli.ok(*arguments)
-        best = min(best, time.perf_counter() - started)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        best = min(best, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
         if best < limit_seconds:
             return
     pytest.fail(f"{best:.3f} s")

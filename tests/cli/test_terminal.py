@@ -15,7 +15,6 @@ import pytest
 from tests.cli.conftest import Cli
 from tests.kit import programs
 
-
 INTERRUPT = "\x03"
 
 
