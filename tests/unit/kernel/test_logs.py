@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
+import os
 
 import pytest
 import structlog
@@ -41,3 +44,21 @@ def test_fields_named_like_secrets_are_masked(capsys: pytest.CaptureFixture[str]
     line = json.loads(capsys.readouterr().err)
     assert line["component"] == "test"
     assert "s3cr3tvalue" not in json.dumps(line)
+
+
+def test_a_reader_that_went_away_costs_a_line_and_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "w", closefd=False) as stream:
+        monkeypatch.setattr("sys.stderr", stream)
+        logs.configure("info", as_json=True)
+        try:
+            logs.get("test").info("nobody reads this")
+            logging.getLogger("library").error("nor this")
+        finally:
+            structlog.reset_defaults()
+            logging.basicConfig(force=True)
+            monkeypatch.undo()
+            os.close(write_end)
+            with contextlib.suppress(OSError):
+                stream.close()
