@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 JOBS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-all lint format docs docs-check bench check lock clean
+.PHONY: help setup setup-dev run test test-all lint format docs docs-check bench conformance check lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,6 +56,12 @@ $(VENV)/.bench: requirements-bench.lock $(VENV)/.dev
 
 bench: $(VENV)/.bench  ## Measure beside SeaweedFS in one run (needs wrk); writes docs/performance.md
 	$(BIN)/python -m bench --output docs/performance.md $(BENCH)
+
+S3TESTS ?= ../s3-tests
+SELECTION ?= core
+
+conformance: setup-dev  ## Measure the store by ceph/s3-tests (S3TESTS=DIR, SELECTION=core|extended); writes docs/conformance.md
+	$(BIN)/python -m tests.conformance --suite $(S3TESTS) --selection $(SELECTION) --jobs $(JOBS) $(CONFORMANCE)
 
 check: lint test-all docs-check  ## All that CI does
 
