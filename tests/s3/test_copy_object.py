@@ -204,6 +204,7 @@ def test_rights_on_source_and_target_are_both_needed(store: Store, s3: Any, buck
         "copy-lister": [("s3:PutObject", write), ("s3:ListBucket", "*")],
         "copy-no-version": [("s3:PutObject", write), ("s3:GetObjectVersion", read)],
         "copy-no-tags": [("s3:PutObject", write), ("s3:GetObject", read)],
+        "copy-no-get-tags": [("s3:PutObject*", write), ("s3:GetObject", read)],
         "copy-no-put-tags": [("s3:PutObject", write), ("s3:GetObject", read), ("s3:GetObjectTagging", read)],
     }
     clients = {}

@@ -83,6 +83,24 @@ def test_repeated_completion_answers_the_same(s3: Any, bucket: str) -> None:
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"overwritten"
 
 
+def test_other_upload_with_the_same_parts_is_no_repetition(s3: Any, bucket: str) -> None:
+    upload_id, parts = begin(s3, bucket, b"only")
+    complete(s3, bucket, upload_id, parts)
+    with refused("NoSuchUpload", 404):
+        complete(s3, bucket, "another", parts)
+    aborted, same = begin(s3, bucket, b"only")
+    s3.abort_multipart_upload(Bucket=bucket, Key="k", UploadId=aborted)
+    with refused("NoSuchUpload", 404):
+        complete(s3, bucket, aborted, same)
+
+
+def test_upload_is_completed_under_its_own_key(s3: Any, bucket: str) -> None:
+    upload_id, parts = begin(s3, bucket, b"only")
+    with refused("NoSuchUpload", 404):
+        complete(s3, bucket, upload_id, parts, key="other")
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+
+
 def test_completions_at_once_answer_alike(store: Store, s3: Any, bucket: str) -> None:
     upload_id, parts = begin(s3, bucket, BIG, b"tail")
     with ThreadPoolExecutor(4) as pool:
@@ -162,6 +180,17 @@ def test_checksum_of_the_full_object_is_that_of_a_put(s3: Any, bucket: str, algo
     upload_id, parts = begin(s3, bucket, BIG, b"tail", ChecksumAlgorithm=algorithm, ChecksumType="FULL_OBJECT")
     done = complete(s3, bucket, upload_id, parts)
     assert (done[f"Checksum{algorithm}"], done["ChecksumType"]) == (put[f"Checksum{algorithm}"], "FULL_OBJECT")
+
+
+def test_checksum_of_the_full_object_needs_none_of_the_parts(store: Store, s3: Any, bucket: str) -> None:
+    options = {"ChecksumAlgorithm": "CRC64NVME", "ChecksumType": "FULL_OBJECT"}
+    upload_id = s3.create_multipart_upload(Bucket=bucket, Key="k", **options)["UploadId"]
+    target = f"/{bucket}/k?partNumber=1&uploadId={upload_id}"
+    put = store.request("PUT", target, store.one, body=b"x" * 200_000)
+    expected = checksum("CRC64NVME", b"x" * 200_000)
+    assert put.headers["x-amz-checksum-crc64nvme"] == expected
+    done = complete(s3, bucket, upload_id, [{"PartNumber": 1, "ETag": put.headers["etag"]}])
+    assert (done["ChecksumCRC64NVME"], done["ChecksumType"]) == (expected, "FULL_OBJECT")
 
 
 def test_checksum_of_the_whole_is_verified(s3: Any, bucket: str) -> None:

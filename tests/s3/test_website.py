@@ -254,6 +254,15 @@ def test_private_site_tells_nothing(private: Site) -> None:
     assert b"this is" not in private.get("/missing").body
 
 
+def test_folder_that_may_not_be_read_is_not_told(site: Site) -> None:
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}
+    policy = {"Version": "2012-10-17", "Statement": [{**statement, "Resource": f"arn:aws:s3:::{site.bucket}/docs"}]}
+    site.s3.put_bucket_policy(Bucket=site.bucket, Policy=json.dumps(policy))
+    site.put("docs/index.html")
+    assert site.get("/docs").status == 404
+    assert site.get("/docs/").status == 403
+
+
 def test_error_document_for_what_is_forbidden(site: Site) -> None:
     site.configure(ErrorDocument={"Key": "public/403.html"})
     statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}
