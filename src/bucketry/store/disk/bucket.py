@@ -239,6 +239,11 @@ class Bucket:
         with self._index.errors():
             return read_totals(self._reader.connection, self._clock_ms())
 
+    async def close_for_removal(self) -> None:
+        """Let nothing be written any more, by any process: the first step of removing a bucket. BucketNotEmpty;
+        BucketMissing, also when it was closed before."""
+        await self._committer.run(changes.close_bucket)
+
     async def transact(self, change: Callable[[Transaction], Any]) -> Any:
         """Run a change of the disk's own (removal, garbage) with the others."""
         return await self._committer.run(change)

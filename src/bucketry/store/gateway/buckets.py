@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from bucketry.kernel import ids
 from bucketry.store.disk import errors as disk_errors
-from bucketry.store.disk.changes import close_bucket
 from bucketry.store.gateway.bodies import read_document
 from bucketry.store.gateway.bucket_settings import bucket_of, xml_response
 from bucketry.store.gateway.context import Context
@@ -107,7 +106,7 @@ async def delete_bucket(context: Context) -> Response:
     bucket, services = bucket_of(context), context.services
     try:
         # From here on nothing can be written any more, in any process, so that nothing is lost with the row.
-        await services.disk.bucket(bucket.name, bucket.bucket_id).transact(close_bucket)
+        await services.disk.bucket(bucket.name, bucket.bucket_id).close_for_removal()
     except disk_errors.BucketNotEmpty:
         raise BucketNotEmpty(fields={"BucketName": bucket.name}) from None
     except disk_errors.BucketMissing:

@@ -10,7 +10,6 @@ import pytest
 
 from bucketry.kernel.clock import system_clock_ms
 from bucketry.kernel.envelope import Envelope
-from bucketry.store.disk.changes import close_bucket
 from bucketry.store.disk.errors import BucketMissing
 from bucketry.store.disk.store import Disk
 from bucketry.store.gateway import buckets
@@ -90,7 +89,7 @@ async def test_bucket_comes_and_goes_whole(house: House) -> None:
 
 async def test_removal_that_stopped_after_the_index_was_closed_is_finished_by_a_repeat(house: House) -> None:
     await house.create("photos")
-    await house.services.disk.bucket("photos", house.bucket_id("photos")).transact(close_bucket)
+    await house.services.disk.bucket("photos", house.bucket_id("photos")).close_for_removal()
     await house.delete("photos")
     assert house.folders == []
     await house.create("photos")
@@ -100,7 +99,7 @@ async def test_removal_that_stopped_after_the_index_was_closed_is_finished_by_a_
 async def test_removal_that_stopped_after_the_row_was_gone_leaves_no_bucket(house: House) -> None:
     await house.create("photos")
     old = house.bucket_id("photos")
-    await house.services.disk.bucket("photos", old).transact(close_bucket)
+    await house.services.disk.bucket("photos", old).close_for_removal()
     await house.services.identity.delete_bucket("photos", old)
     await house.create("photos")
     new = house.bucket_id("photos")
@@ -145,6 +144,6 @@ async def test_refused_bucket_leaves_no_folder(house: House) -> None:
 async def test_closed_bucket_takes_no_writes(house: House) -> None:
     await house.create("photos")
     bucket = house.services.disk.bucket("photos", house.bucket_id("photos"))
-    await bucket.transact(close_bucket)
+    await bucket.close_for_removal()
     with pytest.raises(BucketMissing):
         await bucket.delete("k")
