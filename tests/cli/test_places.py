@@ -80,3 +80,16 @@ def test_the_same_name_in_two_spaces_is_two_buckets(cli: Cli) -> None:
 def test_names_for_people_in_json(cli: Cli) -> None:
     assert cli.space in [space["name"] for space in cli.ok("spaces", "-o", "json").value]
     assert "default" in [org["name"] for org in cli.ok("orgs", "-o", "json").value]
+
+
+def test_a_paid_plan_needs_a_quota_that_has_them(cli: Cli) -> None:
+    places = cli.server.marketplace.places
+    org = f"poor-{cli.space}"
+    quota = cli.server.run(places.create_quota(org, allows_paid_plans=False))
+    cli.server.run(places.create_org(org, quota.guid))
+    cli.ok("create-space", "dev", "-o", org)
+    refused = cli("create-service", "s3", "basic", "b", BUCKETRY_ORG=org, BUCKETRY_SPACE="dev")
+    assert refused.code == 4
+    for part in ("Plan basic costs $0.03 / GB / month", f"quota {org} of org {org}", "free plan basic-sandbox"):
+        assert part in refused.error
+    cli.ok("create-service", "s3", "basic-sandbox", "b", BUCKETRY_ORG=org, BUCKETRY_SPACE="dev")

@@ -171,3 +171,8 @@ def test_any_printable_name_goes_through(cli: Cli, name: str) -> None:
     assert cli.ok("service", name, "-o", "json").value["name"] == name
     assert name in cli.ok("services").out
     cli.ok("delete-service", name, "-f")
+
+
+def test_a_name_that_the_terminal_can_not_show_is_no_failure(cli: Cli) -> None:
+    cli.ok("create-service", "s3", "basic", "größe")
+    assert "gr\\xf6\\xdfe" in cli.ok("services", PYTHONIOENCODING="ascii").out

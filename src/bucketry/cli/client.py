@@ -86,6 +86,12 @@ class Client:
                 raise self._not_bucketry(response)
             yield value
 
+    def wait_for(self, timeout_seconds: float) -> None:
+        """Wait this long for answers from now on."""
+        self._timeout_seconds = self._connection.timeout = timeout_seconds
+        if self._connection.sock is not None:
+            self._connection.sock.settimeout(timeout_seconds)
+
     def close(self) -> None:
         self._connection.close()
 

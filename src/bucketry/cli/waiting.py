@@ -1,5 +1,6 @@
-"""Waiting (`-w`): the server ends what it was asked for before it answers, but only one change of a service
-instance goes on at a time. With `-w` a command waits for its turn; without, it ends with exit code 5 and says so.
+"""Waiting (`-w`): the server ends what it was asked for before it answers, and does one thing at a time with a service
+instance. With `-w` a command waits ten minutes for its turn and its end; without, it ends with exit code 5 where
+another operation is in the way, and with 7 where the answer takes longer than usual.
 """
 
 from __future__ import annotations
@@ -19,13 +20,15 @@ FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 3.0
 
 wait_option = click.option(
-    "-w", "--wait", is_flag=True, help="Wait while another operation on the service instance is in progress."
+    "-w", "--wait", is_flag=True, help="Wait up to ten minutes, for other operations on the service instance too."
 )
 
 
 def change(session: Session, wait: bool, method: str, *path: str, body: object = None) -> tuple[int, Any]:
     """Status and JSON of a change, asked for again while another is in progress. CliError 7 after ten minutes."""
     deadline = time.monotonic() + WAIT_SECONDS
+    if wait:
+        session.client.wait_for(WAIT_SECONDS)
     pause_seconds = FIRST_PAUSE_SECONDS
     progress = Progress()
     try:
