@@ -19,6 +19,8 @@ from bucketry.store.s3.errors import AccessDenied, NoSuchKey, S3Error
 _ARN = "arn:aws:s3:::"
 _PUBLIC_KEPT = 4096
 _public: dict[str, tuple[Policy, bool]] = {}  # bucket id → its policy and whether that is public; pure, so shared
+_PRINCIPALS_KEPT = 8192
+_principals: dict[str, tuple[Caller, Principal]] = {}  # access key id → its caller and the principal made of it
 
 
 def demand(context: Context, action: str, key: str | None = None, bucket: BucketRecord | None = None) -> None:
@@ -72,7 +74,14 @@ def principal_of(caller: Caller | None) -> Principal:
     """The caller as policies see it."""
     if caller is None:
         return ANONYMOUS
-    return Principal(caller.account.account_id, caller.arn, caller.account.canonical_id, caller.user is None)
+    kept = _principals.get(caller.access_key_id)
+    if kept is not None and kept[0] is caller:
+        return kept[1]
+    if len(_principals) >= _PRINCIPALS_KEPT:
+        del _principals[next(iter(_principals))]
+    made = Principal(caller.account.account_id, caller.arn, caller.account.canonical_id, caller.user is None)
+    _principals[caller.access_key_id] = (caller, made)
+    return made
 
 
 def _policy_for(bucket: BucketRecord, caller: Caller | None) -> Policy | None:

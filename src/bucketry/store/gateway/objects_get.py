@@ -17,7 +17,7 @@ from bucketry.store.s3.stored_headers import answer_headers
 
 MAX_PART_NUMBER = 10_000
 _LOOK_UPS = 5  # an object that is replaced more often than this while its first bytes are looked for
-_CONDITIONS = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since")
+_CONDITIONS = frozenset({"if-match", "if-none-match", "if-modified-since", "if-unmodified-since"})
 _OVERRIDES = {
     "response-cache-control": "cache-control",
     "response-content-disposition": "content-disposition",
@@ -79,8 +79,8 @@ def _answer(context: Context, bucket: Bucket, version: Version, overrides: dict[
     request = context.request
     headers = request.headers
     etag, modified = f'"{version.etag}"', http_date(version.modified_ms)
-    conditions = {name: value for name in _CONDITIONS if (value := headers.get(name)) is not None}
-    if conditions:
+    if not _CONDITIONS.isdisjoint(headers):
+        conditions = {name: headers.get(name) for name in _CONDITIONS}
         check_read(conditions, version.etag, version.modified_ms, {"ETag": etag, "Last-Modified": modified})
     fields = [("ETag", etag), ("Last-Modified", modified), ("Accept-Ranges", "bytes")]
     stored = {**version.headers, **overrides} if overrides else version.headers

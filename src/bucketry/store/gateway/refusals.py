@@ -43,6 +43,22 @@ REFUSED_HEADERS: tuple[RefusedHeader, ...] = (
 )
 _PREFIXES = tuple(refused.prefix for refused in REFUSED_HEADERS)
 
+# Sent with most requests and meant as they say: looked at no further.
+_PLAIN = frozenset(
+    {
+        "accept-encoding",
+        "amz-sdk-invocation-id",
+        "amz-sdk-request",
+        "authorization",
+        "content-length",
+        "content-type",
+        "host",
+        "user-agent",
+        "x-amz-content-sha256",
+        "x-amz-date",
+    }
+)
+
 _CANNED_ACLS = frozenset(
     {
         "private",
@@ -80,7 +96,7 @@ def check_headers(request: Request, operation: Operation, bucket: BucketRecord |
     """
     acl_headers = False
     for name in request.headers:
-        if name.startswith("x-amz-"):
+        if name not in _PLAIN and name.startswith("x-amz-"):
             if name.startswith(_PREFIXES):
                 raise _not_implemented(name)
             if name == "x-amz-storage-class":

@@ -6,8 +6,8 @@ DOMAIN/BUCKET/KEY. Nothing here asks who the caller is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from bucketry.store.gateway.http import Request
 from bucketry.store.s3 import errors, names
@@ -23,8 +23,7 @@ _ALLOW: dict[Resource, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """What a request is about. `bucket` and `key` are decoded; empty where there is none."""
 
     resource: Resource
