@@ -5,6 +5,10 @@ system grants in order, so that no process starves), begins a transaction, runs 
 unlocks, and tells the tasks. A change that refuses (a guard raised, an upload is gone) does so before its first write,
 and only its own task hears of it. Where one fails later than that, or the disk is full, the group is rolled back and
 its changes run one by one, so that none suffers for another.
+
+When the commit itself fails, its frames may lie in the WAL nevertheless, and come to life should the machine stop
+before the next commit overwrites them, or the index be opened anew. So the bytes of such changes stay, and stay locked
+until the next commit: either way the index names whole ones. The garbage run sees what became of them.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from bucketry.store.disk.errors import BucketMissing, DiskError, DiskFull, from_
 from bucketry.store.disk.files import Files
 from bucketry.store.disk.groups import Group
 from bucketry.store.disk.index import Index
+from bucketry.store.disk.stored import Settle
 from bucketry.store.disk.transaction import Transaction
 
 LOCK_FILE = "commit.lock"
@@ -39,9 +44,10 @@ class _HalfMade(Exception):
 class _Change:
     run: Callable[[Transaction], Any]
     future: asyncio.Future[Any]
-    settled: Callable[[bool], None] | None
+    settled: Settle | None
     result: Any = None
     error: BaseException | None = field(default=None)
+    is_uncertain: bool = False  # its commit failed: the WAL may have it
 
 
 class Committer:
@@ -56,11 +62,12 @@ class Committer:
         self._connection: apsw.Connection | None = None
         self._lock_descriptor = -1
         self._wal_pages = 0
+        self._uncertain: list[Settle] = []  # to be told after the next commit
 
-    async def run(self, change: Callable[[Transaction], Any], settled: Callable[[bool], None] | None = None) -> Any:
+    async def run(self, change: Callable[[Transaction], Any], settled: Settle | None = None) -> Any:
         """The result of `change`, once it is committed and synced; what it raised, or a DiskError, if it was not.
 
-        `settled(was_committed)` is called in the loop in any case, also when the asking task is cancelled meanwhile.
+        `settled` is called in the loop in any case, also when the asking task is cancelled meanwhile.
         """
         future = asyncio.get_running_loop().create_future()
         self._group.add(_Change(change, future, settled))
@@ -73,7 +80,7 @@ class Committer:
     def close(self) -> None:
         """Wait for what is under way and close the connection."""
         self._group.wait_idle()
-        self._drop_connection()
+        self._close_connection()
         if self._lock_descriptor >= 0:
             self._files.close(self._lock_descriptor)
             self._lock_descriptor = -1
@@ -90,16 +97,21 @@ class Committer:
         except OSError as error:
             return self._settle(take(), from_os(error, f"locking bucket {self._index.bucket}"))
         changes = take()
-        try:
-            self._commit(changes)
-            if self._wal_pages >= _CHECKPOINT_AT_LAST_PAGES:
-                self._checkpoint(apsw.SQLITE_CHECKPOINT_RESTART)
-        finally:
-            self._files.unlock(self._lock_descriptor)
+        self._commit(changes)
+        if self._wal_pages >= _CHECKPOINT_AT_LAST_PAGES:
+            self._checkpoint(apsw.SQLITE_CHECKPOINT_RESTART)
+        self._unlock()
         self._settle(changes)
         if self._wal_pages >= _CHECKPOINT_PAGES:
             self._checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)
         return None
+
+    def _unlock(self) -> None:
+        try:
+            self._files.unlock(self._lock_descriptor)
+        except OSError:  # closing lets go of it as well
+            descriptor, self._lock_descriptor = self._lock_descriptor, -1
+            self._files.close(descriptor)
 
     def _commit(self, changes: list[_Change]) -> None:
         try:
@@ -133,14 +145,19 @@ class Committer:
             for change in changes:
                 self._run_one(transaction, connection, change)
             transaction.finish()
+            for change in changes:
+                change.is_uncertain = True
+            connection.execute("COMMIT")
+            for change in changes:
+                change.is_uncertain = False
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        connection.execute("COMMIT")
 
     def _run_one(self, transaction: Transaction, connection: apsw.Connection, change: _Change) -> None:
         change.error = None
+        change.is_uncertain = False
         if change.future.cancelled():
             change.error = asyncio.CancelledError()
             return
@@ -163,8 +180,31 @@ class Committer:
                 change.error = error
         if changes:
             loop = changes[0].future.get_loop()
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(_tell, changes)
+            with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
+                loop.call_soon_threadsafe(self._tell, changes)
+
+    def _tell(self, changes: list[_Change]) -> None:
+        """Give each task its outcome. In the loop."""
+        for change in changes:
+            if change.error is None:
+                self._end_uncertainty()
+            if change.settled is not None and change.is_uncertain:
+                self._uncertain.append(change.settled)
+            elif change.settled is not None:
+                change.settled(change.error is None)
+            if change.future.done():
+                continue
+            if change.error is None:
+                change.future.set_result(change.result)
+            elif isinstance(change.error, asyncio.CancelledError):
+                change.future.cancel()
+            else:
+                change.future.set_exception(change.error)
+
+    def _end_uncertainty(self) -> None:
+        settles, self._uncertain = self._uncertain, []
+        for settle in settles:
+            settle(None)
 
     def _open(self) -> apsw.Connection:
         connection = self._index.open_writer()
@@ -182,27 +222,18 @@ class Committer:
         try:
             self._connection.wal_checkpoint(mode=mode)
             self._wal_pages = 0
-        except apsw.Error:
+        except (apsw.Error, OSError):
             self._drop_connection()
 
     def _drop_connection(self) -> None:
+        """Close a connection that failed, without its usual checkpoint: the next one begins from what is there."""
+        if self._connection is not None:
+            self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        self._close_connection()
+
+    def _close_connection(self) -> None:
         connection, self._connection = self._connection, None
         self._wal_pages = 0
         if connection is not None:
-            with contextlib.suppress(apsw.Error):  # what made us drop it was said already; all answered is in the WAL
+            with contextlib.suppress(apsw.Error, OSError):  # all that was answered is in the WAL
                 connection.close(True)
-
-
-def _tell(changes: list[_Change]) -> None:
-    """Give each task its outcome. In the loop."""
-    for change in changes:
-        if change.settled is not None:
-            change.settled(change.error is None)
-        if change.future.done():
-            continue
-        if change.error is None:
-            change.future.set_result(change.result)
-        elif isinstance(change.error, asyncio.CancelledError):
-            change.future.cancel()
-        else:
-            change.future.set_exception(change.error)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from bucketry.store.disk.errors import from_os
 from bucketry.store.disk.files import Files
 from bucketry.store.disk.reading import Reader, Reading, Run
 from bucketry.store.disk.segments import RecordFooter, RecordHeader
-from bucketry.store.disk.stored import Bytes, ExtentBytes, Written
+from bucketry.store.disk.stored import Bytes, ExtentBytes, Settle, Written
 from bucketry.store.disk.types import Version
 from bucketry.store.disk.writing import SegmentWriters
 
@@ -37,7 +36,7 @@ class Copier:
         """`size` bytes of a version of another bucket from byte `start` on, ready to be put here. Superseded,
         CorruptData, DiskFull, WriteFailed."""
         pieces: list[Bytes] = []
-        settles: list[Callable[[bool], None]] = []
+        settles: list[Settle] = []
         reading = await source._reader.begin(version, start, size)
         try:
             for run in reading.runs:
@@ -74,7 +73,7 @@ class Copier:
             name, run.record, run.record_size, run.offset, run.length, run.checksums, run.start, run.size
         )
 
-        def settle(is_kept: bool) -> None:
+        def settle(is_kept: bool | None) -> None:
             self._pool.submit(self._end_link, name, descriptor, is_kept)
 
         return Written(run.size, (extent,), settle)
@@ -92,9 +91,9 @@ class Copier:
             raise
         return name, descriptor
 
-    def _end_link(self, name: str, descriptor: int, is_kept: bool) -> None:
+    def _end_link(self, name: str, descriptor: int, is_kept: bool | None) -> None:
         try:
-            if not is_kept:
+            if is_kept is False:
                 self._files.unlink(self._folder / name)
         finally:
             self._files.close(descriptor)
@@ -117,6 +116,6 @@ def _is_worth_linking(run: Run) -> bool:
     return segments.is_single(run.segment) and run.size * 2 >= run.length
 
 
-def _settle_all(settles: list[Callable[[bool], None]], is_kept: bool) -> None:
+def _settle_all(settles: list[Settle], is_kept: bool | None) -> None:
     for settle in settles:
         settle(is_kept)

@@ -41,6 +41,10 @@ class SharedBytes:
     size: int
 
 
+# Told once, in the loop, whether the index refers to the bytes now; None: nobody knows, so they must stay, and the
+# garbage run finds out.
+Settle = Callable[[bool | None], None]
+
 Bytes = InlineBytes | ExtentBytes | SharedBytes
 
 
@@ -50,4 +54,4 @@ class Written:
 
     size: int
     pieces: tuple[Bytes, ...]
-    settle: Callable[[bool], None] | None = None  # told in the loop whether the pieces are referred to now
+    settle: Settle | None = None

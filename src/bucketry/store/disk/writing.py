@@ -10,6 +10,7 @@ open and locked (shared), which tells recovery and the garbage run to leave it a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -56,6 +57,7 @@ class OpenSegment:
         self._is_retired = is_single
         self._leases = 0
         self._kept = 0
+        self._is_doubtful = False
         self._is_folder_synced = False
         self._group: Group[_Sync] = Group(pool, self._sync_all, _SYNC_LIMIT)
 
@@ -80,10 +82,11 @@ class OpenSegment:
         self._leases += 1
         return offset
 
-    def give_back(self, is_kept: bool) -> None:
-        """End a lease. `is_kept`: the index refers to its run now."""
+    def give_back(self, is_kept: bool | None) -> None:
+        """End a lease. `is_kept`: whether the index refers to its run now; None: nobody knows."""
         self._leases -= 1
-        self._kept += is_kept
+        self._kept += is_kept is True
+        self._is_doubtful |= is_kept is None
         self._close_if_done()
 
     def retire(self) -> None:
@@ -134,11 +137,13 @@ class OpenSegment:
                 for item in waiting:
                     item.error = item.error or failure
         loop = waiting[0].future.get_loop()
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
             loop.call_soon_threadsafe(_tell, waiting)
 
     def _close(self, descriptor: int) -> None:
         try:
+            if self._is_doubtful:
+                return  # the garbage run asks the index
             if self._kept == 0:
                 self._files.unlink(self._folder / self.name)
             elif not self._is_single and not self.is_broken:
@@ -287,9 +292,9 @@ class ExtentWriter:
             job.exception()  # it is of no interest any more
         self._settle(False)
 
-    def _settle(self, is_kept: bool) -> None:
+    def _settle(self, is_kept: bool | None) -> None:
         segment = self._segment
-        if not is_kept and not segments.is_single(segment.name):
+        if is_kept is False and not segments.is_single(segment.name):
             self._waste(segment.name, self._record, self._record_size)
         segment.give_back(is_kept)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from bucketry.store.disk.files import Files
 from bucketry.store.disk.segments import RecordHeader
 from bucketry.store.disk.types import Data
 from tests.unit.store.disk.objects import (
+    ID,
+    NAME,
     OTHER,
     OTHER_ID,
     content,
@@ -182,19 +185,20 @@ async def test_unreadable_disk_is_said_so(tmp_path: Path) -> None:
     await disk.close()
 
 
-class FullIndex(apsw.VFS):
-    """SQLite's way to the disk, on which no file takes another byte while `is_full`."""
+class FaultyIndex(apsw.VFS):
+    """SQLite's way to the disk, on which no file takes another byte while `is_full`, or no sync succeeds."""
 
     def __init__(self, name: str) -> None:
         self.is_full = False
+        self.is_unsyncable = False
         super().__init__(name, "")
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802 - SQLite's name
-        return _FullFile(self, name, flags)
+        return _FaultyFile(self, name, flags)
 
 
-class _FullFile(apsw.VFSFile):
-    def __init__(self, vfs: FullIndex, name: str | apsw.URIFilename | None, flags: list[int]) -> None:
+class _FaultyFile(apsw.VFSFile):
+    def __init__(self, vfs: FaultyIndex, name: str | apsw.URIFilename | None, flags: list[int]) -> None:
         self._vfs = vfs
         super().__init__("", name, flags)
 
@@ -203,9 +207,14 @@ class _FullFile(apsw.VFSFile):
             raise apsw.FullError("no room")
         super().xWrite(data, offset)
 
+    def xSync(self, flags: int) -> None:  # noqa: N802 - SQLite's name
+        if self._vfs.is_unsyncable:
+            raise apsw.IOError("sync failed")
+        super().xSync(flags)
+
 
 async def test_full_disk_under_the_index_refuses_the_whole_change(tmp_path: Path) -> None:
-    vfs = FullIndex("full")
+    vfs = FaultyIndex("full")
     disk = open_disk(tmp_path, vfs="full")
     bucket = await make_bucket(disk)
     await put(bucket, "kept", b"kept")
@@ -219,6 +228,41 @@ async def test_full_disk_under_the_index_refuses_the_whole_change(tmp_path: Path
     assert [entry.key for entry in bucket.list_objects().entries] == ["kept", "later"]
     await disk.collect_garbage()
     assert await disk.check(deep=True) == []
+    await disk.close()
+    vfs.unregister()
+
+
+@pytest.mark.parametrize("size", [10, 50_000, 5 * MIB])
+@pytest.mark.parametrize("goes_on", [False, True])
+async def test_commit_that_could_not_be_synced_is_whole_or_absent_after_a_crash(
+    tmp_path: Path, size: int, goes_on: bool
+) -> None:
+    """SQLite may have written the commit before the sync failed: its bytes must be there should it come to life."""
+    vfs = FaultyIndex("unsyncable")
+    disk = open_disk(tmp_path / "before", vfs="unsyncable")
+    bucket = await make_bucket(disk)
+    old, new = os.urandom(50_000), os.urandom(size)
+    await put(bucket, "key", old)
+    vfs.is_unsyncable = True
+    with pytest.raises(WriteFailed):
+        await put(bucket, "key", new)
+    assert await read(bucket, "key") in (old, new)
+    vfs.is_unsyncable = False
+    if goes_on:
+        await put(bucket, "other", b"other")
+        bucket.rest()
+    await disk.collect_garbage()
+    shutil.copytree(tmp_path / "before", tmp_path / "after", ignore=shutil.ignore_patterns("*-shm"))  # as a crash does
+    after = open_disk(tmp_path / "after")
+    await after.recover([(NAME, ID)])
+    assert await read(after.bucket(NAME, ID), "key") in (old, new)
+    await after.collect_garbage()
+    assert await after.check(deep=True) == []
+    await after.close()
+    if goes_on:
+        await disk.collect_garbage()
+        assert await disk.check(deep=True) == []
+        assert segment_bytes(bucket) < sum(entry.size for entry in bucket.list_objects().entries) + 100_000
     await disk.close()
     vfs.unregister()
 
