@@ -223,8 +223,8 @@ def _redirect(status: int, location: str) -> Response:
 
 
 def make_website_server(services: Services) -> HttpServer:
-    """The website front of one process: a protocol factory for `loop.create_server(server, sock=…)`; end it by `stop`.
-    Call it in the running loop.
+    """The website front of one process: a protocol factory for `loop.create_server(server, sock=…)`; end it by
+    `stop`. Call it in the running loop.
     """
     host_id = token_urlsafe(36)
     return HttpServer(WebsiteFront(services, host_id).answer, services.clock_ms, host_id)

@@ -1,8 +1,8 @@
 """Tags of objects and buckets: the Tagging document and the x-amz-tagging header, read, checked and written.
 
 Amazon S3 User Guide, "Categorizing your objects using tags" (10 tags, keys to 128 and values to 256 characters:
-letters, digits, spaces and `+ - = . _ : / @`); API Reference, PutObjectTagging, PutBucketTagging (50 tags). `aws:` is kept for
-the service.
+letters, digits, spaces and `+ - = . _ : / @`); API Reference, PutObjectTagging, PutBucketTagging (50 tags). `aws:` is
+kept for the service.
 """
 
 from __future__ import annotations
