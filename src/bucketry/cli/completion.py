@@ -7,7 +7,7 @@ import click
 VARIABLE = "_BUCKETRY_COMPLETE"
 
 _INSTALL = {
-    "bash": 'For bash: eval "$(bucketry completion bash)" in ~/.bashrc (an alias: complete -F _bucketry_completion cf)',
+    "bash": 'For bash: eval "$(bucketry completion bash)" in ~/.bashrc',
     "zsh": 'For zsh: eval "$(bucketry completion zsh)" in ~/.zshrc, after compinit',
     "fish": "For fish: bucketry completion fish > ~/.config/fish/completions/bucketry.fish",
 }

@@ -29,9 +29,11 @@ def silent() -> Iterator[str]:
 
 
 def test_a_server_that_never_answers_is_exit_code_7(silent: str) -> None:
-    with closing(Client(Address(silent, "t", ""), timeout_seconds=0.05)) as client:
-        with pytest.raises(CliError, match="did not answer within") as failed:
-            client.get("info")
+    with (
+        closing(Client(Address(silent, "t", ""), timeout_seconds=0.05)) as client,
+        pytest.raises(CliError, match="did not answer within") as failed,
+    ):
+        client.get("info")
     assert failed.value.exit_code == TIMED_OUT
 
 
@@ -91,9 +93,11 @@ def encrypted(certificate: Path) -> Iterator[str]:
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(encrypted: str) -> None:
-    with closing(Client(Address(encrypted, "t", ""))) as client:
-        with pytest.raises(CliError, match="can't be trusted") as refused:
-            client.get("orgs")
+    with (
+        closing(Client(Address(encrypted, "t", ""))) as client,
+        pytest.raises(CliError, match="can't be trusted") as refused,
+    ):
+        client.get("orgs")
     assert refused.value.exit_code == NOT_ALLOWED
     assert "SSL_CERT_FILE" in refused.value.line
 
