@@ -43,10 +43,8 @@ class CliError(Exception):
     @property
     def line(self) -> str:
         """Message and remedy in one line, without control characters."""
-        text = self.message.rstrip(".")
-        if self.remedy:
-            text = f"{text}. {self.remedy}"
-        return " ".join(text.split())
+        text = self.message if self.message.endswith((".", "!", "?")) or not self.remedy else f"{self.message}."
+        return " ".join(f"{text} {self.remedy}".split())
 
 
 class ApiError(CliError):
