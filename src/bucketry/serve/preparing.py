@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bucketry.kernel import ids
+from bucketry.kernel import ids, logs
 from bucketry.serve.addresses import Addresses
 from bucketry.serve.catalog import read_catalog
 from bucketry.serve.errors import ServeError
@@ -16,6 +16,7 @@ from bucketry.serve.settings import Settings
 from bucketry.serve.store_half import open_disk, open_identity
 from bucketry.store.identity.store import Identity
 
+log = logs.get("recovery")
 MARKETPLACE_ACCOUNT = "marketplace"
 
 
@@ -29,7 +30,8 @@ async def prepare(folder: DataFolder, master_key: bytes, settings: Settings, add
         access_key_id, secret = await marketplace_keys(identity, admin)
         disk = open_disk(folder)
         try:
-            await disk.recover({(bucket.name, bucket.bucket_id) for bucket in identity.all_buckets()})
+            for done in await disk.recover({(bucket.name, bucket.bucket_id) for bucket in identity.all_buckets()}):
+                log.warning("recovered", what=done)
         finally:
             await disk.close()
     finally:
