@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 from typing import Any
 
@@ -122,6 +123,19 @@ def test_if_none_match_writes_once(s3: Any, bucket: str) -> None:
         s3.put_object(Bucket=bucket, Key="k", Body=b"second", IfNoneMatch="*")
     assert code(error) == "PreconditionFailed"
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"first"
+
+
+def test_of_many_at_once_one_is_the_first(store: Store, bucket: str) -> None:
+    target = f"/{bucket}/k"
+    fields = store.signed_headers(store.one, "PUT", target, {"If-None-Match": "*"}, b"body")
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(store.connection()) for _ in range(8)]
+        for connection in connections:  # all begin, and find nothing there
+            connection.send(head("PUT", target, {**fields, "Content-Length": "4", "Expect": "100-continue"}))
+        assert {connection.reply().status for connection in connections} == {100}
+        for connection in connections:
+            connection.send(b"body")
+        assert sorted(connection.reply().status for connection in connections) == [200] + [412] * 7
 
 
 def test_if_match_replaces_only_what_is_known(s3: Any, bucket: str) -> None:
