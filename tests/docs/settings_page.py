@@ -31,7 +31,8 @@ MEANINGS = {
     "broker.username": "the user name of the Open Service Broker API",
     "broker.password_file": "a file with its password; empty: made at the first start, in admin.json",
     "store.default_object_ownership": "of buckets that are made without: `ObjectWriter`, `BucketOwnerPreferred`, "
-    "`BucketOwnerEnforced`",
+    "`BucketOwnerEnforced`; with the first two, new buckets have no Block Public Access either, as on AWS before "
+    "April 2023",
     "catalog.file": "a JSON file with the services and plans to offer; empty: the four plans of the default catalog",
 }
 

@@ -60,6 +60,7 @@ async def _make(context: Context, name: str, owner: Account, ownership: str) -> 
             services.settings.region,
             ownership,
             services.settings.max_buckets_per_account,
+            is_public_access_blocked=services.settings.blocks_public_access,
         )
     except identity_errors.IdentityError as error:
         await services.disk.remove_bucket(name, bucket_id)

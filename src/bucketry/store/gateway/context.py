@@ -24,6 +24,13 @@ class StoreSettings:
     default_object_ownership: str = "BucketOwnerEnforced"
     max_buckets_per_account: int = 100_000
 
+    @property
+    def blocks_public_access(self) -> bool:
+        """Whether new buckets have Block Public Access all on. AWS made that and BucketOwnerEnforced the default in
+        one step (April 2023): who goes back to buckets with ACLs goes back behind both.
+        """
+        return self.default_object_ownership == "BucketOwnerEnforced"
+
 
 @dataclass(frozen=True, slots=True)
 class Services:

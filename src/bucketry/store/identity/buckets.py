@@ -33,9 +33,10 @@ def create(
     *,
     region: str,
     object_ownership: str,
+    is_public_access_blocked: bool,
     limit: int | None,
 ) -> BucketRecord:
-    """A new bucket of account `owner`, with Block Public Access all on (as AWS does since April 2023).
+    """A new bucket of account `owner`, with Block Public Access all on or, as before it was the default, without any.
 
     BucketTaken when the name is in use, LimitExceeded when the account has `limit` buckets already.
     """
@@ -52,7 +53,8 @@ def create(
         (name, bucket_id, owner, region, now_ms),
     )
     db.execute("UPDATE account SET bucket_count = bucket_count + 1 WHERE account_id = ?", (owner,))
-    _put(db, bucket_id, "public_access_block", PublicAccessBlock())
+    if is_public_access_blocked:
+        _put(db, bucket_id, "public_access_block", PublicAccessBlock())
     _put(db, bucket_id, "object_ownership", object_ownership)
     record = load(db, name)
     assert record is not None

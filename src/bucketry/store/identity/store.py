@@ -284,13 +284,29 @@ class Identity:
     # --- buckets
 
     async def create_bucket(
-        self, name: str, bucket_id: str, owner: str, region: str, object_ownership: str, limit: int | None = None
+        self,
+        name: str,
+        bucket_id: str,
+        owner: str,
+        region: str,
+        object_ownership: str,
+        limit: int | None = None,
+        *,
+        is_public_access_blocked: bool = True,
     ) -> BucketRecord:
         """Give a free name to account `owner`. BucketTaken; LimitExceeded when it has `limit` buckets already."""
         now_ms = self._clock_ms()
         return await self._write(
             lambda db: buckets.create(
-                db, now_ms, name, bucket_id, owner, region=region, object_ownership=object_ownership, limit=limit
+                db,
+                now_ms,
+                name,
+                bucket_id,
+                owner,
+                region=region,
+                object_ownership=object_ownership,
+                is_public_access_blocked=is_public_access_blocked,
+                limit=limit,
             )
         )
 
