@@ -93,7 +93,7 @@ def test_version_id_selects_the_version_action(store: Store, s3: Any, tagged: st
 def test_bucket_tags(s3: Any, bucket: str) -> None:
     with refused("NoSuchTagSet", 404):
         s3.get_bucket_tagging(Bucket=bucket)
-    fifty = tag_set(**{f"k{number}": "v" for number in range(50)})
+    fifty = tag_set(**{f"k{number:02}": "v" for number in range(50)})
     s3.put_bucket_tagging(Bucket=bucket, Tagging=fifty)
     assert s3.get_bucket_tagging(Bucket=bucket)["TagSet"] == fifty["TagSet"]
     with refused("InvalidTag", 400):

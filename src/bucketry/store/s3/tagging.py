@@ -51,9 +51,9 @@ def parse_bucket_tagging(body: bytes) -> dict[str, str]:
 
 
 def tagging_document(tags: Mapping[str, str]) -> bytes:
-    """The Tagging document, in the order in which the tags are kept."""
+    """The Tagging document, by key, so that equal tags make equal documents."""
     rows = "".join(
-        f"<Tag><Key>{xml.escape(key)}</Key><Value>{xml.escape(value)}</Value></Tag>" for key, value in tags.items()
+        f"<Tag><Key>{xml.escape(key)}</Key><Value>{xml.escape(tags[key])}</Value></Tag>" for key in sorted(tags)
     )
     return xml.document("Tagging", f"<TagSet>{rows}</TagSet>")
 

@@ -23,7 +23,7 @@ def _document(*pairs: tuple[str, str]) -> bytes:
 @given(st.dictionaries(_KEYS, _TEXT, max_size=10))
 def test_tags_written_read_back(tags: dict[str, str]) -> None:
     assert parse_object_tagging(tagging_document(tags)) == tags
-    assert list(parse_object_tagging(tagging_document(tags))) == list(tags)
+    assert list(parse_object_tagging(tagging_document(tags))) == sorted(tags)
 
 
 @given(st.dictionaries(_KEYS, _TEXT, max_size=10))
