@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from . import errors
 from .dates import parse_http_date
 from .errors import InvalidArgument, NoSuchKey, NotModified, PreconditionFailed
 
@@ -76,18 +75,16 @@ def check_copy_source(fields: Mapping[str, str | None], etag: str, modified_ms: 
 
 
 def check_write_fields(if_match: str | None, if_none_match: str | None) -> None:
-    """Refuse what S3 has no meaning for on a write, before anything is read: If-None-Match other than `*`."""
-    if if_none_match is not None and if_none_match.strip() != "*":
-        raise errors.NotImplemented(
-            "If-None-Match of a write can only be *.", fields={"Header": "If-None-Match", "additionalMessage": "Use *."}
-        )
-    if if_match is not None and not if_match.strip():
-        raise InvalidArgument("If-Match is empty.", fields={"ArgumentName": "If-Match", "ArgumentValue": ""})
+    """Refuse fields of a write that say nothing, before anything is read. Of If-None-Match S3 documents `*` alone; an
+    entity tag means here what it does in RFC 9110: not over that object."""
+    for name, field in (("If-Match", if_match), ("If-None-Match", if_none_match)):
+        if field is not None and not field.strip():
+            raise InvalidArgument(f"{name} is empty.", fields={"ArgumentName": name, "ArgumentValue": ""})
 
 
 def check_write(if_match: str | None, if_none_match: str | None, key: str, etag: str | None) -> None:
     """NoSuchKey or PreconditionFailed unless a write over the object with `etag` (None: there is none) is wanted."""
-    if if_none_match is not None and etag is not None:
+    if if_none_match is not None and etag is not None and matches(if_none_match, etag, weakly=True):
         raise PreconditionFailed(fields={"Condition": "If-None-Match"})
     if if_match is not None:
         if etag is None:

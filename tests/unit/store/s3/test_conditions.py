@@ -77,6 +77,10 @@ WRITES: list[tuple[str | None, str | None, str | None, type[S3Error] | None]] = 
     ("*", None, None, NoSuchKey),
     ("*", None, ETAG, None),
     (ETAG, "*", ETAG, PreconditionFailed),
+    (None, ETAG, ETAG, PreconditionFailed),
+    (None, f'"other", W/"{ETAG}"', ETAG, PreconditionFailed),
+    (None, '"other"', ETAG, None),
+    (None, ETAG, None, None),
 ]
 
 
@@ -94,11 +98,10 @@ def test_writes(
 def test_fields_of_writes() -> None:
     check_write_fields(None, None)
     check_write_fields('"a"', " * ")
-    with pytest.raises(S3Error) as error:
-        check_write_fields(None, '"a"')
-    assert (error.value.code, error.value.status) == ("NotImplemented", 501)
-    with pytest.raises(InvalidArgument):
-        check_write_fields(" ", None)
+    check_write_fields(None, '"a"')
+    for empty in ((" ", None), (None, ""), ("*", " ")):
+        with pytest.raises(InvalidArgument):
+            check_write_fields(*empty)
 
 
 def test_deletes() -> None:
