@@ -150,9 +150,12 @@ def test_if_match_replaces_only_what_is_known(s3: Any, bucket: str) -> None:
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"two"
 
 
-def test_if_none_match_of_a_tag_is_not_implemented(store: Store, bucket: str) -> None:
-    reply = store.request("PUT", f"/{bucket}/k", store.one, {"If-None-Match": '"abc"'}, b"x")
-    assert (reply.status, reply.code) == (501, "NotImplemented")
+def test_if_none_match_of_a_tag_spares_that_object_alone(store: Store, bucket: str) -> None:
+    etag = store.request("PUT", f"/{bucket}/k", store.one, {"If-None-Match": '"abc"'}, b"x").headers["etag"]
+    reply = store.request("PUT", f"/{bucket}/k", store.one, {"If-None-Match": etag}, b"y")
+    assert (reply.status, reply.code) == (412, "PreconditionFailed")
+    assert store.request("PUT", f"/{bucket}/k", store.one, {"If-None-Match": '"abc"'}, b"z").status == 200
+    assert store.request("GET", f"/{bucket}/k", store.one).body == b"z"
 
 
 # of b"123456789": the CRCs are the check values of the CRC catalogue
@@ -175,7 +178,7 @@ def test_checksums_are_verified_kept_and_given_back(store: Store, bucket: str, a
     reply = store.request("PUT", f"/{bucket}/wrong", store.one, {header: right}, b"123456780")
     assert (reply.status, reply.code) == (400, "BadDigest")
     assert store.request("GET", f"/{bucket}/wrong", store.one).status == 404
-    assert store.request("PUT", f"/{bucket}/wrong", store.one, {header: "junk"}, b"").code == "InvalidRequest"
+    assert store.request("PUT", f"/{bucket}/wrong", store.one, {header: "junk"}, b"").code == "BadDigest"
 
 
 def test_no_checksum_is_stored_unasked(store: Store, bucket: str) -> None:

@@ -27,6 +27,7 @@ from bucketry.store.s3.multipart import (
     Assembled,
     assemble,
     assembled_etag,
+    check_completion_checksum,
     check_completion_headers,
     completed_document,
     parse_complete,
@@ -38,6 +39,7 @@ async def complete_multipart_upload(context: Context) -> Response:
     guard = write_guard(context)
     # x-amz-checksum-* of this request is the object's, not that of the document
     body = await read_document(context, MAX_COMPLETE_BYTES, has_checksum=False)
+    check_completion_checksum(context.request.headers)
     bucket = bucket_on_disk(context)
     upload = bucket.upload(upload_id)
     if upload is None:

@@ -142,8 +142,8 @@ class Announced:
 def announced(headers: HeaderView) -> Announced | None:
     """The one checksum that the request's headers give or announce; None when there is none.
 
-    InvalidRequest for more than one, for a value that isn't base64 of the right length, for an unknown algorithm, and
-    for x-amz-sdk-checksum-algorithm without the checksum it names.
+    InvalidRequest for more than one, for an unknown algorithm, and for x-amz-sdk-checksum-algorithm without the
+    checksum it names; BadDigest for a value that isn't base64 of the right length.
     """
     given = [name for name, _ in headers.items() if name.startswith(_PREFIX) and name not in _CONTROLS]
     in_trailer = [name for name in trailer_names(headers) if name.startswith(_PREFIX)]
@@ -174,15 +174,13 @@ def _names() -> str:
 
 def _checked(algorithm: Algorithm, text: str) -> bytes:
     digest = decode(algorithm, text)
-    if digest is None:
-        raise InvalidRequest(f"Value for {algorithm.header} header is invalid.")
+    if digest is None:  # no body has that checksum: told before it is read
+        raise BadDigest(f"The {algorithm.value} you specified is no {algorithm.value} checksum in base64.")
     return digest
 
 
 def check(announcement: Announced, computed: bytes, trailers: dict[str, str] | None = None) -> None:
-    """Compare what was announced, or came in the trailers, with what was computed: BadDigest when they differ,
-    InvalidRequest when a trailer's value isn't a checksum.
-    """
+    """Compare what was announced, or came in the trailers, with what was computed: BadDigest when they differ."""
     expected = announcement.expected
     if expected is None:
         expected = _checked(announcement.algorithm, (trailers or {}).get(announcement.algorithm.header, ""))

@@ -188,6 +188,14 @@ def _whole_checksum(
     return encode(combine(algorithm, ((digest, part.size) for digest, part in zip(digests, parts, strict=True))))
 
 
+def check_completion_checksum(headers: HeaderView) -> None:
+    """BadDigest for an x-amz-checksum-* of a completion that no object can have, whatever its parts."""
+    for candidate in Algorithm:
+        value = headers.get(candidate.header)
+        if value is not None and decode(candidate, value.partition("-")[0]) is None:
+            raise BadDigest(f"The {candidate.value.lower()} you specified did not match the calculated checksum.")
+
+
 def check_completion_headers(
     headers: HeaderView, assembled: Assembled, algorithm: Algorithm | None, checksum_type: ChecksumType | None
 ) -> None:

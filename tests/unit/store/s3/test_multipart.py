@@ -26,6 +26,7 @@ from bucketry.store.s3.multipart import (
     AskedPart,
     Assembled,
     assemble,
+    check_completion_checksum,
     check_completion_headers,
     completed_document,
     parse_complete,
@@ -191,6 +192,13 @@ def test_true_completion_headers_pass(headers: dict[str, str]) -> None:
 def test_false_completion_headers_are_refused(headers: dict[str, str], error: type[Exception]) -> None:
     with pytest.raises(error):
         check_completion_headers(Headers(headers.items()), _WHOLE, Algorithm.CRC32, _COMPOSITE)
+
+
+@pytest.mark.parametrize("value", ["bad", "", "AAAA", "AAAAAQ", "é"])
+def test_completion_checksum_that_none_can_have_is_refused(value: str) -> None:
+    check_completion_checksum(Headers({"x-amz-checksum-crc32": "AAAAAQ==-2"}.items()))
+    with pytest.raises(BadDigest):
+        check_completion_checksum(Headers({"x-amz-checksum-crc32": value}.items()))
 
 
 def test_completed_document() -> None:
