@@ -61,7 +61,5 @@ async def delete_bucket_policy(context: Context) -> Response:
 
 
 async def get_bucket_policy_status(context: Context) -> Response:
-    bucket = bucket_of(context)
-    if bucket.policy_text is None:
-        raise NoSuchBucketPolicy(fields={"BucketName": context.bucket_name})
-    return xml_response(policy_status_document(has_public_policy(bucket)))
+    """Whether the bucket is public, as AWS words it: one without a policy is not."""
+    return xml_response(policy_status_document(has_public_policy(bucket_of(context))))
