@@ -309,8 +309,6 @@ def check_time(claim: Claim, now_epoch_s: float) -> None:
 def _check_expiry(claim: Claim, now_epoch_s: float) -> None:
     if claim.expires_s < 0:
         raise _query_error("X-Amz-Expires must be non-negative")
-    if claim.expires_s == 0:
-        raise _query_error("X-Amz-Expires must be at least one second")
     if claim.expires_s > MAX_EXPIRES_S:
         raise _query_error(
             "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than "
@@ -319,7 +317,7 @@ def _check_expiry(claim: Claim, now_epoch_s: float) -> None:
     if claim.epoch_s - now_epoch_s > MAX_SKEW_S:
         raise AccessDenied("Request is not yet valid")
     expires_at_s = claim.epoch_s + claim.expires_s
-    if now_epoch_s >= expires_at_s:
+    if now_epoch_s >= expires_at_s or claim.expires_s == 0:
         raise AccessDenied(
             "Request has expired",
             {
