@@ -27,7 +27,7 @@ from bucketry.marketplace.osb.app import make_osb_app
 from bucketry.marketplace.records.database import sqlite_url
 from bucketry.marketplace.records.sql import open_records
 from bucketry.serve.addresses import Addresses
-from bucketry.serve.catalog import read_catalog
+from bucketry.serve.catalog import EMBEDDED, read_catalog
 from bucketry.serve.errors import ServeError
 from bucketry.serve.folder import Admin, DataFolder
 from bucketry.serve.listening import Acceptor
@@ -35,7 +35,6 @@ from bucketry.serve.settings import Settings
 from bucketry.serve.supervisor import GRACE_SECONDS
 from bucketry.serve.worker import Life
 
-EMBEDDED = "embedded"  # the name of the engine that needs no settings
 RESUME_INTERVAL_SECONDS = 30.0
 ADMINISTRATOR = "admin"
 log = logs.get("marketplace")
