@@ -1,8 +1,9 @@
 """What is done once after a start, before anybody is served, so that a crash leaves nothing behind.
 
-The index needs nothing: SQLite replays its WAL. Buckets that were being made or removed, and those the identity store
-does not know, go. Of the others, only those that were not closed (their WAL is still there) are looked at; what that
-misses, the garbage run finds.
+The index needs nothing: SQLite replays its WAL. Buckets that were being made or removed, and empty ones that the
+identity store does not know, go. One that it does not know and that holds anything is no crash's doing (an older
+identity.sqlite was put back, say): it is named and kept, since nothing is deleted but by its owner. Of the others, only
+those that were not closed (their WAL is still there) are looked at; what that misses, the garbage run finds.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ def recover(root: Path, known: set[str], files: Files, vfs: str | None, now_ms: 
             files.rmtree(path)
             done.append(f"removed {path.name}, left of a bucket's making or removal")
         elif is_bucket_folder(path.name) and path.name not in known:
+            if not _is_empty(path, vfs):
+                done.append(f"kept {path.name}, which no bucket owns, since it is not empty or can't be read")
+                continue
             gone = root / f".old-{path.name}"
             files.rename(path, gone)
             files.rmtree(gone)
@@ -53,6 +57,22 @@ def recover(root: Path, known: set[str], files: Files, vfs: str | None, now_ms: 
         except DiskError as error:
             done.append(str(error))
     return done
+
+
+def _is_empty(path: Path, vfs: str | None) -> bool:
+    """Whether a bucket's folder holds no version of an object, for sure."""
+    index = Index(path, vfs)
+    try:
+        connection = index.open_reader()
+    except DiskError:
+        return False
+    try:
+        with index.errors():
+            return not list(connection.execute("SELECT 1 FROM objects UNION ALL SELECT 1 FROM noncurrent LIMIT 1"))
+    except DiskError:
+        return False
+    finally:
+        connection.close()
 
 
 def _recover_bucket(path: Path, files: Files, vfs: str | None, now_ms: int) -> list[str]:

@@ -186,11 +186,24 @@ async def test_garbage_run_leaves_alone_what_is_being_written(tmp_path: Path) ->
     await disk.close()
 
 
+async def test_recovery_keeps_what_nobody_owns_and_is_not_empty(tmp_path: Path) -> None:
+    disk = open_disk(tmp_path)
+    bucket = await make_bucket(disk)
+    await put(bucket, "k", b"kept")
+    await disk.close()
+    disk = open_disk(tmp_path)
+    (said,) = await disk.recover([])
+    assert NAME in said
+    assert "kept" in said
+    assert await read(disk.bucket(NAME, ID), "k") == b"kept"
+    await disk.close()
+
+
 async def test_recovery_removes_buckets_that_nobody_owns(tmp_path: Path) -> None:
     disk = open_disk(tmp_path)
     kept = await make_bucket(disk)
     await put(kept, "key", b"data")
-    await put(await make_bucket(disk, OTHER, OTHER_ID), "key", b"data")
+    await make_bucket(disk, OTHER, OTHER_ID)
     for name in (".new-half.0000000000000000-ab", ".old-half.0000000000000000"):
         (tmp_path / "buckets" / name / "segments").mkdir(parents=True)
     await disk.close()
