@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bucketry.store.disk import changes, listing, multipart, rows
+from bucketry.store.disk import changes, listing, multipart, rows, version_listing, versions
 from bucketry.store.disk.commit import Committer
 from bucketry.store.disk.copying import Copier
 from bucketry.store.disk.descriptors import Descriptors, Pins
@@ -25,7 +25,20 @@ from bucketry.store.disk.reading import Reader, Reading
 from bucketry.store.disk.segments import RecordHeader
 from bucketry.store.disk.stored import Written
 from bucketry.store.disk.transaction import Transaction, read_totals
-from bucketry.store.disk.types import Data, Guard, NewObject, Page, Part, Totals, Upload, UploadPage, Version
+from bucketry.store.disk.types import (
+    Data,
+    Doomed,
+    Guard,
+    Marker,
+    NewObject,
+    Page,
+    Part,
+    Totals,
+    Upload,
+    UploadPage,
+    Version,
+    VersionPage,
+)
 from bucketry.store.disk.writing import SegmentWriters, Writer
 
 SEGMENTS_FOLDER = "segments"
@@ -72,6 +85,16 @@ class Bucket:
             row = self._reader.connection.execute(_GET, (key,)).get
         return None if row is None else rows.version(row)
 
+    def get_version(self, key: str, version_id: str) -> Version | None:
+        """The version of a key with this id, which may be a delete marker. As `get`."""
+        with self._index.errors():
+            return versions.named(self._reader.connection, key, version_id)
+
+    def latest_marker(self, key: str) -> Version | None:
+        """The delete marker that hides a key; None: nothing hides it, or it has no version. As `get`."""
+        with self._index.errors():
+            return versions.latest_marker(self._reader.connection, key)
+
     async def read(self, version: Version, start: int = 0, length: int | None = None) -> Data | Reading:
         """Bytes of a version, `length` from byte `start` on (to the end where None), all checked.
 
@@ -100,14 +123,23 @@ class Bucket:
         made: Version = await self._use(written, partial(changes.put, new=new, written=written, guard=guard))
         return made
 
-    async def delete(self, key: str, guard: Guard | None = None) -> Version | None:
-        """Remove the current version: what it was, None if there was none."""
-        deleted: Version | None = await self._committer.run(partial(changes.delete, key=key, guard=guard))
+    async def delete(self, key: str, guard: Guard | None = None, marker: Marker | None = None) -> Version | None:
+        """Remove the current version: what it was, None if there was none. Or hide the key by `marker`: what was made
+        of that."""
+        change = partial(changes.delete, key=key, guard=guard, marker=marker)
+        deleted: Version | None = await self._committer.run(change)
         return deleted
 
-    async def delete_many(self, keys: Sequence[str]) -> list[Version | None]:
-        """Remove many keys in one transaction: what each was."""
-        deleted: list[Version | None] = await self._committer.run(partial(changes.delete_many, keys=keys))
+    async def delete_version(self, key: str, version_id: str, guard: Guard | None = None) -> Version | None:
+        """Remove one version for good: what it was, None if there was none. The guard sees that version."""
+        change = partial(changes.delete_version, key=key, version_id=version_id, guard=guard)
+        deleted: Version | None = await self._committer.run(change)
+        return deleted
+
+    async def delete_many(self, doomed: Sequence[Doomed], marker: Marker | None = None) -> list[Version | None]:
+        """Remove many in one transaction, as `delete` and `delete_version` would one after the other."""
+        change = partial(changes.delete_many, doomed=doomed, marker=marker)
+        deleted: list[Version | None] = await self._committer.run(change)
         return deleted
 
     async def copy(
@@ -120,7 +152,7 @@ class Bucket:
     ) -> Version:
         """A new object with the bytes of `source`, of this or another bucket. Inside a bucket no byte moves, large ones
         don't into another either. Superseded: the source was replaced; look it up again. `source_guard` is asked
-        about the source's current version, inside the transaction if it is of this bucket."""
+        about the source as it is then, inside the transaction if it is of this bucket."""
         if source_bucket is self:
             change = partial(changes.copy, source=source, new=new, guard=guard, source_guard=source_guard)
             made: Version = await self._committer.run(change)
@@ -129,15 +161,33 @@ class Bucket:
         written = await self._take(source_bucket, source, 0, source.size, header, source_guard)
         return await self.put(new, written, guard)
 
-    async def set_tags(self, key: str, tags: Mapping[str, str], guard: Guard | None = None) -> Version | None:
-        """Other tags for the current version: the version with them; None: there is none."""
-        tagged: Version | None = await self._committer.run(partial(changes.set_tags, key=key, tags=tags, guard=guard))
+    async def set_tags(
+        self, key: str, tags: Mapping[str, str], guard: Guard | None = None, version_id: str | None = None
+    ) -> Version | None:
+        """Other tags for the current version, or the one with this id: the version with them; None: there is none. A
+        delete marker keeps none, and is returned as it is."""
+        change = partial(changes.set_tags, key=key, tags=tags, guard=guard, version_id=version_id)
+        tagged: Version | None = await self._committer.run(change)
         return tagged
 
     def list_objects(self, prefix: str = "", delimiter: str = "", start_after: str = "", max_keys: int = 1000) -> Page:
         """A page of current objects in key order; see disk/listing.py."""
         with self._index.errors():
             return listing.list_objects(self._reader.connection, prefix, delimiter, start_after, max_keys)
+
+    def list_versions(
+        self,
+        prefix: str = "",
+        delimiter: str = "",
+        key_marker: str = "",
+        version_id_marker: str = "",
+        max_keys: int = 1000,
+    ) -> VersionPage:
+        """A page of versions and delete markers by key, the newest first; see disk/version_listing.py."""
+        with self._index.errors():
+            return version_listing.list_versions(
+                self._reader.connection, prefix, delimiter, key_marker, version_id_marker, max_keys
+            )
 
     def object_parts(self, version: Version, after: int = 0, limit: int = 1000) -> list[Part]:
         """The parts that an object was made of, from the one after `after`; none where no upload made it."""
@@ -270,7 +320,7 @@ class Bucket:
         source_guard: Guard | None,
     ) -> Written:
         if source_guard is not None:
-            source_guard(source_bucket.get(source.key))
+            source_guard(source_bucket.get_version(source.key, source.version_id))
         return await self._copier.take(source_bucket._copier, source, start, size, header)
 
     async def _use(self, written: Written, change: Callable[[Transaction], Any]) -> Any:

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from bucketry.store.disk import rows
+from bucketry.store.disk import rows, versions
 from bucketry.store.disk.errors import BucketNotEmpty, Superseded
 from bucketry.store.disk.stored import Bytes, SharedBytes, Written
 from bucketry.store.disk.transaction import Transaction
-from bucketry.store.disk.types import Guard, NewObject, Version
+from bucketry.store.disk.types import NULL_VERSION, Doomed, Guard, Marker, NewObject, Version
 
 _REPLACE = "REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_DELETE = "DELETE FROM objects WHERE key = ?"
+_SET_CURRENT = "UPDATE objects SET document = ? WHERE key = ? AND sequence = ?"
+_SET_NONCURRENT = "UPDATE noncurrent SET document = ? WHERE key = ? AND sequence = ?"
 
 
 def put(transaction: Transaction, new: NewObject, written: Written, guard: Guard | None) -> Version:
@@ -33,7 +34,7 @@ def copy(
     guard: Guard | None,
     source_guard: Guard | None,
 ) -> Version:
-    """A new current version that shares the bytes of `source`, which must still be current."""
+    """A new current version that shares the bytes of `source`, which must still be there."""
     pieces = shared_pieces(transaction, source, 0, source.size, source_guard)
     old = transaction.current(new.key)
     if guard is not None:
@@ -44,23 +45,23 @@ def copy(
 def shared_pieces(
     transaction: Transaction, source: Version, start: int, size: int, source_guard: Guard | None
 ) -> tuple[Bytes, ...]:
-    """The bytes of a range of `source`, to be referred to once more. Superseded: it isn't current any more."""
-    current = transaction.current(source.key)
+    """The bytes of a range of `source`, to be referred to once more. Superseded: it is gone."""
+    found = versions.held(transaction, source.key, source.sequence)
     if source_guard is not None:
-        source_guard(current)
-    if current is None or current.sequence != source.sequence:
+        source_guard(found)
+    if found is None:
         raise Superseded(f"{source.key!r} was replaced while it was to be copied; try again")
     if size == 0:
         return ()
-    if current.place != 0:
-        return (SharedBytes(current.place, start, size),)
-    found = transaction.all(
+    if found.place != 0:
+        return (SharedBytes(found.place, start, size),)
+    listed = transaction.all(
         "SELECT position, place, start, size FROM pieces WHERE sequence = ? AND position < ? AND position + size > ? "
         "ORDER BY position, ordinal",
         (source.sequence, start + size, start),
     )
     pieces: list[Bytes] = []
-    for position, place, piece_start, piece_size in found:
+    for position, place, piece_start, piece_size in listed:
         skipped = max(0, start - position)
         kept = min(position + piece_size, start + size) - position - skipped
         if kept > 0:
@@ -74,35 +75,24 @@ def _make_current(
     sequence = transaction.next_id()
     # New references first: what is copied onto itself must not lose its bytes on the way.
     place = transaction.refer_all(pieces, sequence)
-    replace_current(transaction, rows.new_row(new, sequence, size, place), size, old)
-    return _as_version(new, sequence, size, place)
+    row = rows.new_row(new, sequence, size, place)
+    replace_current(transaction, row, size, old)
+    return _as_version(new, row[2], sequence, size, place)
 
 
 def replace_current(transaction: Transaction, row: rows.Row, size: int, old: Version | None) -> None:
-    """Write the row of a new current version over the old one's."""
-    if old is not None:
-        drop(transaction, old)
+    """Write the row of a new current version over the old one's, which is kept where either has an id of its own."""
+    versions.make_way(transaction, row[0], old, is_versioned=row[2] is not None)
     transaction.run(_REPLACE, row)
     transaction.objects += 1
     transaction.versions += 1
     transaction.bytes += size
 
 
-def drop(transaction: Transaction, old: Version) -> None:
-    """Let go of the bytes of a version whose row is about to go, and count it out."""
-    if old.place == 0:
-        transaction.release_pieces(old.sequence, old.sequence)
-    else:
-        transaction.release(old.place, old.sequence)
-    transaction.objects -= 1
-    transaction.versions -= 1
-    transaction.bytes -= old.size
-
-
-def _as_version(new: NewObject, sequence: int, size: int, place: int) -> Version:
+def _as_version(new: NewObject, version_id: str | None, sequence: int, size: int, place: int) -> Version:
     return Version(
         new.key,
-        "null",
+        version_id or NULL_VERSION,
         sequence,
         new.modified_ms,
         size,
@@ -119,31 +109,58 @@ def _as_version(new: NewObject, sequence: int, size: int, place: int) -> Version
     )
 
 
-def delete(transaction: Transaction, key: str, guard: Guard | None) -> Version | None:
-    """Remove the current version of a key: what it was, or None."""
+def delete(transaction: Transaction, key: str, guard: Guard | None, marker: Marker | None) -> Version | None:
+    """Remove the current version of a key, or hide it by `marker`: the marker made, else what was removed, or None."""
     old = transaction.current(key)
     if guard is not None:
         guard(old)
+    if marker is None and old is not None and old.version_id != NULL_VERSION:
+        # Versioning began between the look at the bucket and now: what has an id is not removed without naming it.
+        marker = Marker(old.owner, transaction.now_ms, is_versioned=False)
+    if marker is not None:
+        return versions.put_marker(transaction, key, marker, old)
     if old is not None:
-        drop(transaction, old)
-        transaction.run(_DELETE, (key,))
+        versions.remove_current(transaction, old)
     return old
 
 
-def delete_many(transaction: Transaction, keys: Sequence[str]) -> list[Version | None]:
-    """`delete` of each key, in order."""
-    return [delete(transaction, key, None) for key in keys]
-
-
-def set_tags(transaction: Transaction, key: str, tags: Mapping[str, str], guard: Guard | None) -> Version | None:
-    """Other tags for the current version; None: there is none."""
-    old = transaction.current(key)
+def delete_version(transaction: Transaction, key: str, version_id: str, guard: Guard | None) -> Version | None:
+    """Remove the version of a key with this id, for good: what it was, or None."""
+    old = versions.named(transaction.cursor.connection, key, version_id)
     if guard is not None:
         guard(old)
-    if old is None:
-        return None
+    if old is not None:
+        versions.remove(transaction, old)
+    return old
+
+
+def delete_many(transaction: Transaction, doomed: Sequence[Doomed], marker: Marker | None) -> list[Version | None]:
+    """`delete` or `delete_version` of each, in order."""
+    return [
+        delete(transaction, key, None, marker)
+        if version_id is None
+        else delete_version(transaction, key, version_id, None)
+        for key, version_id in doomed
+    ]
+
+
+def set_tags(
+    transaction: Transaction, key: str, tags: Mapping[str, str], guard: Guard | None, version_id: str | None
+) -> Version | None:
+    """Other tags for the current version, or for the one with this id; None: there is none. A delete marker has none:
+    it is returned as it is."""
+    if version_id is None:
+        old = transaction.current(key)
+    else:
+        old = versions.named(transaction.cursor.connection, key, version_id)
+    if guard is not None:
+        guard(old)
+    if old is None or old.is_delete_marker:
+        return old
     text = rows.encode_document(old.headers, tags, old.upload_id)
-    transaction.run("UPDATE objects SET document = ? WHERE key = ?", (text, key))
+    transaction.run(_SET_CURRENT, (text, key, old.sequence))
+    if transaction.has_noncurrent:
+        transaction.run(_SET_NONCURRENT, (text, key, old.sequence))
     return replace(old, tags=dict(tags))
 
 

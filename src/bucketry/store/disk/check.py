@@ -36,6 +36,16 @@ _TOTALS = """
            (SELECT count(*) FROM objects) + (SELECT count(*) FROM noncurrent), (SELECT count(*) FROM uploads),
            (SELECT coalesce(sum(size), 0) FROM parts)
 """
+_MISPLACED = """
+    SELECT key, 'is a delete marker among the current objects' FROM objects WHERE is_delete_marker != 0 UNION ALL
+    SELECT key, 'has a noncurrent version that is newer than the current one'
+        FROM noncurrent JOIN objects USING (key) WHERE noncurrent.sequence > objects.sequence UNION ALL
+    SELECT key, 'has a noncurrent null version beside the current one' FROM noncurrent JOIN objects USING (key)
+        WHERE noncurrent.version_id IS NULL AND objects.version_id IS NULL UNION ALL
+    SELECT key, 'has no current version, and no delete marker hides it' FROM noncurrent AS newest
+        WHERE is_delete_marker = 0 AND key NOT IN (SELECT key FROM objects)
+        AND sequence = (SELECT max(sequence) FROM noncurrent WHERE key = newest.key)
+"""
 _OWNERS = """
     SELECT key, sequence, size, place, part_count FROM objects UNION ALL
     SELECT key, sequence, size, place, part_count FROM noncurrent UNION ALL
@@ -106,6 +116,7 @@ class _Check:
         try:
             yield from self._check_totals()
             yield from self._check_references()
+            yield from self._check_versions()
             yield from self._check_owners()
             yield from self._check_runs()
             referred = {row[0] for row in rows.fetch(self._connection, "SELECT DISTINCT segment FROM extents")}
@@ -138,6 +149,10 @@ class _Check:
 
     def _keys_of(self, place: int) -> list[str]:
         return [row[0] for row in rows.fetch(self._connection, _KEYS_OF, (place,))] or [f"place {place}"]
+
+    def _check_versions(self) -> Iterator[Finding]:
+        for key, message in rows.fetch(self._connection, _MISPLACED):
+            yield self._finding("index", key, message)
 
     def _check_owners(self) -> Iterator[Finding]:
         for key, sequence, size, place, part_count in rows.fetch(self._connection, _OWNERS):

@@ -47,7 +47,7 @@ def list_objects(connection: apsw.Connection, prefix: str, delimiter: str, start
     if max_keys <= 0:
         return Page(entries, prefixes, None)
     last = ""
-    low = _first_key(prefix, delimiter, start_after)
+    low = first_key(prefix, delimiter, start_after)
     if not delimiter:
         return _plain_page(connection, low or "", prefix, max_keys)
     for row, common in _walk(connection, _OBJECTS, low, "", prefix, delimiter):
@@ -82,7 +82,7 @@ def list_uploads(
     prefixes: list[str] = []
     if max_uploads <= 0:
         return UploadPage(entries, prefixes, None, "")
-    low, low_id = _first_key(prefix, delimiter, key_marker), ""
+    low, low_id = first_key(prefix, delimiter, key_marker), ""
     if upload_id_marker and key_marker >= prefix and rolled_up(key_marker, prefix, delimiter) is None:
         low, low_id = key_marker, upload_id_marker
     last = ("", "")
@@ -98,7 +98,8 @@ def list_uploads(
     return UploadPage(entries, prefixes, None, "")
 
 
-def _first_key(prefix: str, delimiter: str, start_after: str) -> str | None:
+def first_key(prefix: str, delimiter: str, start_after: str) -> str | None:
+    """Where a listing begins that goes on after a key or a common prefix; None: nothing follows."""
     if not start_after:
         return prefix
     if start_after.startswith(prefix) and rolled_up(start_after, prefix, delimiter) == start_after:

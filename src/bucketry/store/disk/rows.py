@@ -12,8 +12,9 @@ from typing import Any
 import apsw
 import msgspec
 
+from bucketry.store.disk import version_ids
 from bucketry.store.disk.errors import IndexDamaged
-from bucketry.store.disk.types import NULL_VERSION, Listed, NewObject, Part, Upload, Version
+from bucketry.store.disk.types import NULL_VERSION, Listed, ListedVersion, NewObject, Part, Upload, Version
 
 Row = tuple[Any, ...]
 
@@ -22,6 +23,7 @@ VERSION_COLUMNS = (
     "place, part_count, is_delete_marker, checksums, document"
 )
 LISTED_COLUMNS = "key, size, etag, modified_ms, owner, checksums"
+LISTED_VERSION_COLUMNS = "key, sequence, version_id, is_delete_marker, size, etag, modified_ms, owner, checksums"
 UPLOAD_COLUMNS = "key, upload_id, owner, initiator, initiated_ms, checksum_algorithm, checksum_type, document"
 PART_COLUMNS = "part_number, size, etag, modified_ms, checksums"
 
@@ -107,7 +109,7 @@ def new_row(new: NewObject, sequence: int, size: int, place: int, part_count: in
     return (
         new.key,
         sequence,
-        None,
+        version_ids.make(sequence) if new.is_versioned else None,
         new.modified_ms,
         size,
         new.etag,
@@ -140,6 +142,24 @@ def listed_all(found: Sequence[Row]) -> list[Listed]:
     except msgspec.DecodeError as error:
         raise IndexDamaged(f"the index row of {key!r} can't be read: {error}; run `bucketry fsck`") from None
     return entries
+
+
+def listed_version(row: Row, is_latest: bool) -> ListedVersion:
+    """A row of LISTED_VERSION_COLUMNS."""
+    key, _, version_id, is_marker, size, etag, modified_ms, owner, checksums = row
+    sums = decode_checksums(checksums, key)
+    return ListedVersion(
+        key,
+        version_id or NULL_VERSION,
+        is_latest,
+        is_marker != 0,
+        size,
+        etag,
+        modified_ms,
+        owner,
+        tuple(sums.values),
+        sums.type,
+    )
 
 
 def upload(row: Row) -> Upload:

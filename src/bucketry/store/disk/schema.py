@@ -2,9 +2,10 @@
 
 One row an object: `objects` holds the current, visible version of each key and nothing else, so that a listing is a
 walk over a range and a look-up is one search. `noncurrent` holds what versioning keeps beside: older versions, and
-delete markers also where they are the latest. `place` says where bytes are: the id of an `extents` row, the negated id
-of an `inline` row, or 0: no bytes, or (size > 0) the rows of `pieces` under the row's sequence. All ids and
-sequences come from one counter in `totals` and are never used again. Text compares as UTF-8 bytes, as S3 orders keys.
+delete markers also where they are the latest; a `version_id` of NULL is the null version's, of which a key has at most
+one. `place` says where bytes are: the id of an `extents` row, the negated id of an `inline` row, or 0: no bytes, or
+(size > 0) the rows of `pieces` under the row's sequence. All ids and sequences come from one counter in `totals` and
+are never used again. Text compares as UTF-8 bytes, as S3 orders keys.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ CREATE TABLE totals (
 );
 CREATE TABLE objects (key TEXT PRIMARY KEY, {_VERSION_COLUMNS}) WITHOUT ROWID;
 CREATE TABLE noncurrent (key TEXT, {_VERSION_COLUMNS}, PRIMARY KEY (key, sequence DESC)) WITHOUT ROWID;
+CREATE UNIQUE INDEX noncurrent_null ON noncurrent (key) WHERE version_id IS NULL;
 CREATE TABLE inline (id INTEGER PRIMARY KEY, refs INTEGER NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL);
 CREATE TABLE extents (
     id INTEGER PRIMARY KEY, refs INTEGER NOT NULL,

@@ -65,6 +65,11 @@ class Transaction:
         self._sequence += 1
         return self._sequence
 
+    @property
+    def has_noncurrent(self) -> bool:
+        """Whether there is any older version or delete marker at all."""
+        return bool(self.versions != self.objects)
+
     def current(self, key: str) -> Version | None:
         row = self.one(_CURRENT, (key,))
         return None if row is None else rows.version(row)

@@ -47,6 +47,31 @@ class Listed(NamedTuple):
     checksum_type: str
 
 
+class ListedVersion(NamedTuple):
+    """A row of a listing of versions: an object or a delete marker."""
+
+    key: str
+    version_id: str
+    is_latest: bool
+    is_delete_marker: bool
+    size: int
+    etag: str
+    modified_ms: int
+    owner: str
+    checksum_algorithms: tuple[str, ...]
+    checksum_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class VersionPage:
+    """A page of versions by key, the newest of a key first. To go on: `next_key` and `next_version_id` as markers."""
+
+    entries: Sequence[ListedVersion]
+    common_prefixes: Sequence[str]
+    next_key: str | None  # None: there is no more
+    next_version_id: str  # "" after a common prefix
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """A page of a listing in key order. `next_key`: the last key or common prefix of the page, where there is more."""
@@ -68,6 +93,23 @@ class NewObject:
     checksums: Mapping[str, str]
     checksum_type: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    is_versioned: bool = False  # gets an id of its own, and what was current is kept; else it is the null version
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """A delete marker to be made. `is_versioned`: as of NewObject."""
+
+    owner: str
+    modified_ms: int
+    is_versioned: bool
+
+
+class Doomed(NamedTuple):
+    """What is to be removed: a key's current version (hidden, where the bucket is versioned), or the one named."""
+
+    key: str
+    version_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Amazon S3 API Reference, DeleteObjects. Keys without a condition go in one trans
 from __future__ import annotations
 
 from bucketry.store.disk.bucket import Bucket
-from bucketry.store.disk.types import NULL_VERSION, Guard, Version
+from bucketry.store.disk.types import NULL_VERSION, Doomed, Guard, Version
 from bucketry.store.gateway.authorise import allows, denied
 from bucketry.store.gateway.bodies import read_document
 from bucketry.store.gateway.bucket_settings import bucket_of, xml_response
@@ -37,7 +37,7 @@ async def delete_objects(context: Context) -> Response:
         if refusal is None and not _is_conditional(removal)
     ]
     if plain:
-        await index.delete_many(plain)
+        await index.delete_many([Doomed(key) for key in plain])
     results: list[Removal] = []
     for removal, refusal in zip(asked, refusals, strict=True):
         if refusal is None and _is_conditional(removal):

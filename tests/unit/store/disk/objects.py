@@ -40,8 +40,11 @@ def etag_of(data: bytes) -> str:
     return hashlib.md5(data).hexdigest()
 
 
-def new_object(key: str, data: bytes, headers: Mapping[str, str] | None = None) -> NewObject:
-    return NewObject(key, etag_of(data), "owner", 1_700_000_000_000, headers or {"content-type": "text/plain"}, {})
+def new_object(
+    key: str, data: bytes, headers: Mapping[str, str] | None = None, *, is_versioned: bool = False
+) -> NewObject:
+    headers = headers or {"content-type": "text/plain"}
+    return NewObject(key, etag_of(data), "owner", 1_700_000_000_000, headers, {}, is_versioned=is_versioned)
 
 
 async def write(bucket: Bucket, header: RecordHeader, data: bytes, chunk: int = 100_000) -> Written:
@@ -54,9 +57,11 @@ async def write(bucket: Bucket, header: RecordHeader, data: bytes, chunk: int = 
         writer.abort()
 
 
-async def put(bucket: Bucket, key: str, data: bytes, guard: Guard | None = None) -> Version:
+async def put(
+    bucket: Bucket, key: str, data: bytes, guard: Guard | None = None, *, is_versioned: bool = False
+) -> Version:
     written = await write(bucket, RecordHeader("object", key, 1), data)
-    return await bucket.put(new_object(key, data), written, guard)
+    return await bucket.put(new_object(key, data, is_versioned=is_versioned), written, guard)
 
 
 async def content(bucket: Bucket, version: Version, start: int = 0, length: int | None = None) -> bytes:

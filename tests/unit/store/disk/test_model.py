@@ -16,12 +16,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.reading import Reading
 from bucketry.store.disk.segments import RecordHeader
-from bucketry.store.disk.types import Part
+from bucketry.store.disk.types import NULL_VERSION, Doomed, Marker, Part, Version
 from tests.unit.store.disk.objects import (
     ID,
     NAME,
     OTHER,
     OTHER_ID,
+    content,
     etag_of,
     new_object,
     new_upload,
@@ -40,6 +41,33 @@ buckets = st.sampled_from([0, 1])
 sizes = st.sampled_from([0, 10, 16_385, 70_000, 300_000, 4_200_000])
 
 
+class Kept:
+    """What a bucket should hold: of each key (version id, bytes), the newest first; None for a delete marker's."""
+
+    def __init__(self) -> None:
+        self.keys: dict[str, list[tuple[str, bytes | None]]] = {}
+
+    def add(self, key: str, version_id: str, data: bytes | None) -> None:
+        kept = self.keys.setdefault(key, [])
+        if version_id == NULL_VERSION:
+            kept[:] = [version for version in kept if version[0] != NULL_VERSION]
+        kept.insert(0, (version_id, data))
+
+    def remove(self, key: str, version_id: str) -> tuple[str, bytes | None] | None:
+        for version in self.keys.get(key, []):
+            if version[0] == version_id:
+                self.keys[key].remove(version)
+                return version
+        return None
+
+    def current(self) -> dict[str, bytes]:
+        return {key: kept[0][1] for key, kept in self.keys.items() if kept and kept[0][1] is not None}
+
+    def all(self) -> list[tuple[str, str, bytes | None]]:
+        """Every version in the order of a listing."""
+        return [(key, *version) for key in sorted(self.keys, key=str.encode) for version in self.keys[key]]
+
+
 class DiskMachine(RuleBasedStateMachine):
     """Two buckets, a few keys, at most one upload and one reader under way in each."""
 
@@ -47,7 +75,8 @@ class DiskMachine(RuleBasedStateMachine):
         super().__init__()
         self.loop = asyncio.new_event_loop()
         self.root = Path(tempfile.mkdtemp(prefix="disk-model-"))
-        self.objects: list[dict[str, bytes]] = [{}, {}]
+        self.kept = [Kept(), Kept()]
+        self.versioning = ["", ""]  # as of S3: nothing, "Enabled", "Suspended"
         self.uploads: list[dict[str, tuple[str, dict[int, bytes]]]] = [{}, {}]
         self.readings: list[tuple[Reading, list[bytes], bytes]] = []
         self.count = 0
@@ -73,43 +102,104 @@ class DiskMachine(RuleBasedStateMachine):
     def begin(self) -> None:
         self.count = 1
 
+    @property
+    def objects(self) -> list[dict[str, bytes]]:
+        return [kept.current() for kept in self.kept]
+
+    def is_versioned(self, number: int) -> bool:
+        return self.versioning[number] == "Enabled"
+
+    def add(self, number: int, made: Version, data: bytes | None) -> None:
+        assert (made.version_id != NULL_VERSION) == self.is_versioned(number)
+        self.kept[number].add(made.key, made.version_id, data)
+
+    def marker(self, number: int) -> Marker | None:
+        if not self.versioning[number]:
+            return None
+        return Marker("owner", 1_700_000_000_000, self.is_versioned(number))
+
+    @rule(number=buckets, state=st.sampled_from(["Enabled", "Suspended"]))
+    def set_versioning(self, number: int, state: str) -> None:
+        self.versioning[number] = state
+
     @rule(number=buckets, key=keys, size=sizes)
     def put(self, number: int, key: str, size: int) -> None:
         data = self.new_bytes(size)
-        self.run(put(self.bucket(number), key, data))
-        self.objects[number][key] = data
+        made = self.run(put(self.bucket(number), key, data, is_versioned=self.is_versioned(number)))
+        self.add(number, made, data)
 
     @rule(number=buckets, key=keys, some=st.lists(sizes, min_size=2, max_size=4))
     def put_at_once(self, number: int, key: str, some: list[int]) -> None:
         """Several at the same time on one key: one of them is the last."""
         datas = [self.new_bytes(size) for size in some]
 
-        async def together() -> None:
-            await asyncio.gather(*(put(self.bucket(number), key, data) for data in datas))
+        async def together() -> list[Version]:
+            puts = (put(self.bucket(number), key, data, is_versioned=self.is_versioned(number)) for data in datas)
+            return await asyncio.gather(*puts)
 
-        self.run(together())
-        found = self.run(read(self.bucket(number), key))
-        assert found in datas
-        self.objects[number][key] = found
+        made = zip(self.run(together()), datas, strict=True)
+        for version, data in sorted(made, key=lambda pair: pair[0].sequence):
+            self.add(number, version, data)
 
     @rule(number=buckets, key=keys)
     def delete(self, number: int, key: str) -> None:
-        deleted = self.run(self.bucket(number).delete(key))
-        assert (deleted is not None) == (self.objects[number].pop(key, None) is not None)
+        deleted = self.run(self.bucket(number).delete(key, marker=self.marker(number)))
+        if self.versioning[number]:
+            self.add(number, deleted, None)
+        else:
+            assert (deleted is not None) == (self.kept[number].remove(key, NULL_VERSION) is not None)
+
+    def named(self, number: int, key: str, which: int) -> str:
+        """The id of one of a key's versions, or one that it has not."""
+        kept = self.kept[number].keys.get(key, [])
+        return kept[which][0] if which < len(kept) else NULL_VERSION
+
+    @rule(number=buckets, key=keys, which=st.integers(0, 4))
+    def delete_version(self, number: int, key: str, which: int) -> None:
+        version_id = self.named(number, key, which)
+        deleted = self.run(self.bucket(number).delete_version(key, version_id))
+        removed = self.kept[number].remove(key, version_id)
+        assert (deleted is not None) == (removed is not None)
+        if removed is not None:
+            assert deleted.is_delete_marker == (removed[1] is None)
 
     @rule(number=buckets, some=st.lists(keys, max_size=3))
     def delete_many(self, number: int, some: list[str]) -> None:
-        self.run(self.bucket(number).delete_many(some))
-        for key in some:
-            self.objects[number].pop(key, None)
+        marker = self.marker(number)
+        done = self.run(self.bucket(number).delete_many([Doomed(key) for key in some], marker))
+        for key, version in zip(some, done, strict=True):
+            if marker is None:
+                self.kept[number].remove(key, NULL_VERSION)
+            else:
+                self.add(number, version, None)
 
-    @rule(source=buckets, number=buckets, key=keys, copy=keys)
-    def copy(self, source: int, number: int, key: str, copy: str) -> None:
-        version = self.bucket(source).get(key)
-        if version is not None:
-            data = self.objects[source][key]
-            self.run(self.bucket(number).copy(self.bucket(source), version, new_object(copy, data)))
-            self.objects[number][copy] = data
+    @rule(number=buckets, some=st.lists(st.tuples(keys, st.integers(0, 4)), max_size=4))
+    def delete_many_versions(self, number: int, some: list[tuple[str, int]]) -> None:
+        doomed = [Doomed(key, self.named(number, key, which)) for key, which in some]
+        self.run(self.bucket(number).delete_many(doomed, self.marker(number)))
+        for key, version_id in doomed:
+            assert version_id is not None
+            self.kept[number].remove(key, version_id)
+
+    @rule(number=buckets, key=keys, which=st.integers(0, 4))
+    def tag(self, number: int, key: str, which: int) -> None:
+        self.count += 1
+        tags = {"count": str(self.count)}
+        version_id = self.named(number, key, which)
+        tagged = self.run(self.bucket(number).set_tags(key, tags, version_id=version_id))
+        if tagged is not None and not tagged.is_delete_marker:
+            assert self.bucket(number).get_version(key, version_id) == tagged
+            assert tagged.tags == tags
+
+    @rule(source=buckets, number=buckets, key=keys, copy=keys, which=st.integers(0, 2))
+    def copy(self, source: int, number: int, key: str, copy: str, which: int) -> None:
+        version_id = self.named(source, key, which)
+        version = self.bucket(source).get_version(key, version_id)
+        if version is not None and not version.is_delete_marker:
+            data = dict(self.kept[source].keys[key])[version_id]
+            assert data is not None
+            new = new_object(copy, data, is_versioned=self.is_versioned(number))
+            self.add(number, self.run(self.bucket(number).copy(self.bucket(source), version, new)), data)
 
     @rule(number=buckets, size=sizes)
     def write_and_discard(self, number: int, size: int) -> None:
@@ -151,9 +241,10 @@ class DiskMachine(RuleBasedStateMachine):
         listed = [part for part in sorted(parts) if part != without] or sorted(parts)
         data = b"".join(parts[part] for part in listed)
         named = [(part, etag_of(parts[part])) for part in listed]
-        self.run(self.bucket(number).complete_upload(upload_id, named, new_object(key, data)))
+        new = new_object(key, data, is_versioned=self.is_versioned(number))
+        made = self.run(self.bucket(number).complete_upload(upload_id, named, new))
         del self.uploads[number][upload_id]
-        self.objects[number][key] = data
+        self.add(number, made, data)
 
     @rule(number=buckets)
     def abort(self, number: int) -> None:
@@ -199,17 +290,32 @@ class DiskMachine(RuleBasedStateMachine):
             bucket = self.bucket(number)
             listed = {entry.key: (entry.size, entry.etag) for entry in bucket.list_objects().entries}
             assert listed == {key: (len(data), etag_of(data)) for key, data in objects.items()}
+            versions = self.kept[number].all()
             totals = bucket.totals()
-            assert (totals.objects, totals.bytes) == (len(objects), sum(map(len, objects.values())))
+            assert (totals.objects, totals.versions) == (len(objects), len(versions))
+            assert totals.bytes == sum(len(data) for _, _, data in versions if data is not None)
+            found = [
+                (entry.key, entry.version_id, None if entry.is_delete_marker else entry.etag)
+                for entry in bucket.list_versions().entries
+            ]
+            assert found == [(key, name, None if data is None else etag_of(data)) for key, name, data in versions]
+            latest = [entry.version_id for entry in bucket.list_versions().entries if entry.is_latest]
+            assert latest == [kept[0][0] for _, kept in sorted(self.kept[number].keys.items()) if kept]
             parts = [part for _, parts in self.uploads[number].values() for part in parts.values()]
             assert (totals.uploads, totals.upload_bytes) == (len(self.uploads[number]), sum(map(len, parts)))
 
     def teardown(self) -> None:
         try:
             self.end_reading()
-            for number, objects in enumerate(self.objects):
-                for key, data in objects.items():
-                    assert self.run(read(self.bucket(number), key)) == data
+            for number, kept in enumerate(self.kept):
+                bucket = self.bucket(number)
+                for key, data in kept.current().items():
+                    assert self.run(read(bucket, key)) == data
+                for key, version_id, expected in kept.all():
+                    version = bucket.get_version(key, version_id)
+                    assert version is not None
+                    assert version.is_delete_marker == (expected is None)
+                    assert self.run(content(bucket, version)) == (expected or b"")
             self.run(self.disk.collect_garbage())
             assert self.run(self.disk.check(deep=True)) == []
         finally:

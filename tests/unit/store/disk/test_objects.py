@@ -12,7 +12,7 @@ from bucketry.store.disk.errors import Superseded, WrongSize
 from bucketry.store.disk.reading import Reading
 from bucketry.store.disk.segments import RecordFooter, RecordHeader
 from bucketry.store.disk.store import Disk
-from bucketry.store.disk.types import NewObject, Version
+from bucketry.store.disk.types import Doomed, NewObject, Version
 from tests.unit.store.disk.objects import (
     OTHER,
     OTHER_ID,
@@ -97,7 +97,7 @@ async def test_deleted_object_is_gone_and_deleting_again_is_fine(bucket: Bucket)
 async def test_many_keys_are_deleted_at_once(bucket: Bucket) -> None:
     kept = await put(bucket, "kept", b"k")
     gone = await put(bucket, "gone", b"g")
-    assert await bucket.delete_many(["gone", "missing", "gone"]) == [gone, None, None]
+    assert await bucket.delete_many([Doomed("gone"), Doomed("missing"), Doomed("gone")]) == [gone, None, None]
     assert bucket.get("kept") == kept
 
 
@@ -300,7 +300,7 @@ async def test_sparse_segment_is_written_anew_under_a_reader(disk: Disk, bucket:
     reading = await bucket.read(version)
     assert isinstance(reading, Reading)
     got = [bytes(await anext(reading))]
-    await bucket.delete_many([f"gone {number}" for number in range(12)])
+    await bucket.delete_many([Doomed(f"gone {number}") for number in range(12)])
     assert (await disk.collect_garbage()).rewritten == 1
     if is_deleted:
         await bucket.delete("kept")
