@@ -23,7 +23,7 @@ from bucketry.store.gateway.handlers import BEFORE_AUTHORISING, HANDLERS, Handle
 from bucketry.store.gateway.http import Request, Response
 from bucketry.store.gateway.server import HttpServer
 from bucketry.store.identity.types import BucketRecord
-from bucketry.store.s3 import names
+from bucketry.store.s3 import checksums, names
 from bucketry.store.s3.errors import (
     AccessDenied,
     InsufficientStorage,
@@ -215,14 +215,17 @@ _SIGNATURE_PARAMETERS = frozenset(
 def _with_signed_parameters(request: Request) -> Headers:
     """The headers with the x-amz-* parameters of a presigned URL among them.
 
-    Several SDKs put headers to be sent into the URL they sign (x-amz-checksum-crc32, x-amz-meta-…), and S3 takes them
-    from there; the signature covers both.
+    Several SDKs put headers to be sent into the URL they sign (x-amz-checksum-sha256, x-amz-meta-…), and S3 takes them
+    from there; the signature covers both. The SDK for JavaScript signs a PUT before it has its body, with the checksum
+    of nothing: that one says nothing of what will be sent.
     """
-    hoisted = [
-        (name.lower(), value)
-        for name, value in request.parameters.items()
-        if name not in _SIGNATURE_PARAMETERS and name[:6].lower() == "x-amz-" and name.lower() not in request.headers
-    ]
+    hoisted = []
+    for parameter, value in request.parameters.items():
+        name = parameter.lower()
+        if not name.startswith("x-amz-") or parameter in _SIGNATURE_PARAMETERS or name in request.headers:
+            continue
+        if name != "x-amz-sdk-checksum-algorithm" and not checksums.is_of_nothing(name, value):
+            hoisted.append((name, value))
     return Headers([*request.headers.items(), *hoisted]) if hoisted else request.headers
 
 

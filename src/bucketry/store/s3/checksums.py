@@ -115,6 +115,12 @@ def encode(digest: bytes) -> str:
     return b64encode(digest).decode()
 
 
+def is_of_nothing(header: str, text: str) -> bool:
+    """Whether that header with that value is the checksum of an empty body."""
+    algorithm = BY_HEADER.get(header)
+    return algorithm is not None and text == encode(algorithm.hasher().digest())
+
+
 def decode(algorithm: Algorithm, text: str) -> bytes | None:
     """The bytes of a checksum in that form; None when it isn't one of this algorithm."""
     try:
