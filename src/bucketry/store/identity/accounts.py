@@ -59,6 +59,16 @@ def find_by_canonical_id(db: apsw.Connection, canonical_id: str) -> Account | No
     return Account(*found[0]) if found else None
 
 
+def find_by_email(db: apsw.Connection, email: str) -> list[Account]:
+    """All accounts with this address, without regard to case."""
+    found = rows(
+        db,
+        "SELECT account_id, canonical_id, display_name, email, created_ms FROM account WHERE lower(email) = lower(?)",
+        (email,),
+    )
+    return [Account(*row) for row in found]
+
+
 def every(db: apsw.Connection) -> list[Account]:
     """All accounts, the oldest first."""
     found = rows(

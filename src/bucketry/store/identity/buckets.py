@@ -18,9 +18,10 @@ from bucketry.store.identity.sql import rows
 from bucketry.store.identity.types import Account, BucketEntry, BucketRecord, PublicAccessBlock, Setting
 from bucketry.store.policy.language import Policy
 from bucketry.store.policy.validation import parse_bucket_policy
+from bucketry.store.s3 import acl
 
 OWNERSHIPS = ("ObjectWriter", "BucketOwnerPreferred", "BucketOwnerEnforced")
-_FIELDS = frozenset({"policy", "public_access_block", "cors", "website", "tags", "object_ownership"})
+_FIELDS = frozenset({"policy", "acl", "public_access_block", "cors", "website", "tags", "object_ownership"})
 _log = logs.get("identity")
 
 
@@ -35,6 +36,7 @@ def create(
     object_ownership: str,
     is_public_access_blocked: bool,
     limit: int | None,
+    settings: Mapping[str, str] | None = None,
 ) -> BucketRecord:
     """A new bucket of account `owner`, with Block Public Access all on or, as before it was the default, without any.
 
@@ -56,6 +58,8 @@ def create(
     if is_public_access_blocked:
         _put(db, bucket_id, "public_access_block", PublicAccessBlock())
     _put(db, bucket_id, "object_ownership", object_ownership)
+    for which, document in (settings or {}).items():
+        _put(db, bucket_id, which, document)
     record = load(db, name)
     assert record is not None
     return record
@@ -141,6 +145,7 @@ def load(db: apsw.Connection, name: str) -> BucketRecord | None:
         policy_text=policy_text,
         policy=policy,
         is_policy_broken=policy_text is not None and policy is None,
+        acl=_read_acl(name, settings.get("acl")),
         public_access_block=_read_block(name, settings.get("public_access_block")),
         cors=settings.get("cors"),
         website=settings.get("website"),
@@ -157,6 +162,16 @@ def _read_policy(name: str, text: str | None) -> Policy | None:
     except Exception as error:  # whatever it was: what can't be read denies
         _log.error("a bucket's policy cannot be read and denies all", bucket=name, reason=type(error).__name__)
         return None
+
+
+def _read_acl(name: str, text: str | None) -> acl.Acl | None:
+    if text is None:
+        return None
+    try:
+        return acl.decode(text)
+    except ValueError:
+        _log.error("a bucket's ACL cannot be read and grants nothing", bucket=name)
+        return ()
 
 
 def _read_block(name: str, text: str | None) -> PublicAccessBlock | None:

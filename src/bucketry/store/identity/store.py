@@ -140,6 +140,10 @@ class Identity:
     def account_by_canonical_id(self, canonical_id: str) -> Account | None:
         return accounts.find_by_canonical_id(self._reader, canonical_id)
 
+    def accounts_by_email(self, email: str) -> list[Account]:
+        """All accounts with this address, without regard to case."""
+        return accounts.find_by_email(self._reader, email)
+
     async def delete_account(self, account_id: str) -> None:
         """Remove an account with its users, keys and policies. DeleteConflict while it has buckets."""
         dead = await self._write(lambda db: accounts.delete(db, account_id))
@@ -293,8 +297,12 @@ class Identity:
         limit: int | None = None,
         *,
         is_public_access_blocked: bool = True,
+        settings: Mapping[str, str] | None = None,
     ) -> BucketRecord:
-        """Give a free name to account `owner`. BucketTaken; LimitExceeded when it has `limit` buckets already."""
+        """Give a free name to account `owner`. BucketTaken; LimitExceeded when it has `limit` buckets already.
+
+        `settings` are further ones that the bucket has from its first moment, as `set_bucket_setting` takes them.
+        """
         now_ms = self._clock_ms()
         return await self._write(
             lambda db: buckets.create(
@@ -307,6 +315,7 @@ class Identity:
                 object_ownership=object_ownership,
                 is_public_access_blocked=is_public_access_blocked,
                 limit=limit,
+                settings=settings,
             )
         )
 
@@ -323,8 +332,8 @@ class Identity:
     async def set_bucket_setting(
         self, name: str, which: str, value: Setting | None, bucket_id: str | None = None
     ) -> None:
-        """Set a bucket's policy, cors, website, tags, public_access_block, object_ownership, or any other document by
-        its name; None removes it. `bucket_id` is the bucket that the caller was authorised for: if its name went to
+        """Set a bucket's policy, acl, cors, website, tags, public_access_block, object_ownership, or any other document
+        by its name; None removes it. `bucket_id` is the bucket that the caller was authorised for: if its name went to
         another one meanwhile, it is NoSuchBucket. InvalidInput.
         """
         await self._write(lambda db: buckets.set_setting(db, name, which, value, bucket_id))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bucketry.store.policy.language import Policy
+from bucketry.store.s3.acl import Acl
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,7 @@ class BucketRecord:
     policy_text: str | None  # the JSON as it was set
     policy: Policy | None  # parsed; where policy_text can't be parsed, is_policy_broken
     is_policy_broken: bool
+    acl: Acl | None  # None: private
     public_access_block: PublicAccessBlock | None
     cors: str | None  # XML documents as this store writes them
     website: str | None
