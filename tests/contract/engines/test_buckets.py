@@ -76,6 +76,17 @@ async def test_settings_come_and_go(under_test: EngineUnderTest, is_known: bool)
     assert set(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values()) == {True}
 
 
+async def test_a_change_that_fails_on_the_way_opens_nothing(under_test: EngineUnderTest) -> None:
+    bucket, s3 = under_test.bucket(), under_test.s3()
+    await under_test.engine.create_bucket(bucket, PRIVATE)
+    await under_test.engine.configure(bucket, PRIVATE, since=None)
+    wrong = {"CORSRules": [{"AllowedOrigins": ["*"], "AllowedMethods": ["FETCH"]}]}
+    with pytest.raises(EngineRefused):
+        await under_test.engine.configure(bucket, BucketSettings(is_public=True, cors=wrong), since=PRIVATE)
+    assert setting(s3.get_bucket_policy, bucket) is None
+    assert set(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values()) == {True}
+
+
 async def test_an_empty_bucket_is_deleted_and_again_is_nothing(under_test: EngineUnderTest) -> None:
     bucket = under_test.bucket()
     await under_test.engine.create_bucket(bucket, PRIVATE)

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 _PASSES = 100
 _GONE = ("NoSuchBucket", "404")
-_OPEN = {
+_UNBLOCKED = {
     "BlockPublicAcls": True,
     "IgnorePublicAcls": True,
     "BlockPublicPolicy": False,
     "RestrictPublicBuckets": False,
 }
-_CLOSED = dict.fromkeys(_OPEN, True)
+_BLOCKED = dict.fromkeys(_UNBLOCKED, True)
 
 
 def create(connection: Connection, bucket: str, settings: BucketSettings) -> None:
@@ -51,9 +51,10 @@ def configure(
 ) -> None:
     """See Engine.configure."""
     s3 = connection.s3
-    if since is None or settings.is_public != since.is_public:
-        with connection.doing("setting who may read the bucket"):
-            _set_public(s3, bucket, settings.is_public, partition)
+    is_to_open = settings.is_public and (since is None or not since.is_public)
+    if not settings.is_public and (since is None or since.is_public):
+        with connection.doing("closing the bucket to the public"):
+            _close(s3, bucket)
     if since is None or settings.object_ownership != since.object_ownership:
         rule: Any = {"ObjectOwnership": settings.object_ownership or default_ownership}
         with connection.doing("setting object_ownership"):
@@ -72,16 +73,21 @@ def configure(
                 s3.put_bucket_website(Bucket=bucket, WebsiteConfiguration=website)
             else:
                 s3.delete_bucket_website(Bucket=bucket)
+    if is_to_open:  # at last: a change that fails on the way opens nothing
+        with connection.doing("opening the bucket to the public"):
+            _open(s3, bucket, partition)
 
 
-def _set_public(s3: S3Client, bucket: str, is_public: bool, partition: str) -> None:
-    """The block must be lifted before the policy is set, and is put back after the policy is gone."""
-    if is_public:
-        s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=_OPEN)  # type: ignore[arg-type]  # dict
-        s3.put_bucket_policy(Bucket=bucket, Policy=rights.of_public_bucket(bucket, partition))
-    else:
-        s3.delete_bucket_policy(Bucket=bucket)
-        s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=_CLOSED)  # type: ignore[arg-type]  # dict
+def _open(s3: S3Client, bucket: str, partition: str) -> None:
+    """The block must be lifted before the policy is set."""
+    s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=_UNBLOCKED)  # type: ignore[arg-type]  # dict
+    s3.put_bucket_policy(Bucket=bucket, Policy=rights.of_public_bucket(bucket, partition))
+
+
+def _close(s3: S3Client, bucket: str) -> None:
+    """The block is put back after the policy is gone."""
+    s3.delete_bucket_policy(Bucket=bucket)
+    s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=_BLOCKED)  # type: ignore[arg-type]  # dict
 
 
 def delete(connection: Connection, bucket: str) -> None:
