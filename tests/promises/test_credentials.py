@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote, urlencode, urlsplit
 
@@ -284,10 +284,10 @@ def test_no_action_on_identities_is_open_to_a_key(shared: Customer, key: dict[st
 
 
 @pytest.fixture(scope="module", params=["read-only", "write-only"])
-def limited(request: pytest.FixtureRequest, shared: Customer, key: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def limited(request: pytest.FixtureRequest, shared: Customer, key: dict[str, Any]) -> dict[str, Any]:
     """A limited key beside `key`, with the calls that it has."""
     calls = {"read-only": READS, "write-only": STORES}[request.param]
-    yield {**shared.key("here", request.param, permissions=request.param), "calls": calls}
+    return {**shared.key("here", request.param, permissions=request.param), "calls": calls}
 
 
 @pytest.mark.parametrize("what", [*READS, *STORES, *CHANGES, *NEVER])

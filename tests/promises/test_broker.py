@@ -1,0 +1,106 @@
+"""SERVICE contract, "The broker": one walk of a platform through the Open Service Broker API, by plain HTTP.
+(Each call with its edges: tests/osb.)"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.kit.broker import Broker
+from tests.kit.customer import visit
+from tests.kit.server import Server
+
+CONTEXT = {
+    "platform": "cloudfoundry", "organization_guid": "org-1", "space_guid": "space-1", "organization_name": "people",
+    "space_name": "work", "instance_name": "uploads",
+}  # fmt: skip
+CORS: dict[str, Any] = {"CORSRules": [{"AllowedOrigins": ["*"], "AllowedMethods": ["GET"]}]}
+
+
+@pytest.fixture
+def broker(server: Server) -> Broker:
+    return Broker(server)
+
+
+def test_a_platform_orders_binds_uses_and_removes_a_bucket(broker: Broker) -> None:
+    (service,) = broker.ask("GET", "/catalog").body["services"]
+    assert service["bindable"]
+    assert service["plan_updateable"]
+    plans = {plan["name"]: plan["id"] for plan in service["plans"]}
+    ids = {"service_id": service["id"], "plan_id": plans["basic"]}
+    query = f"?service_id={ids['service_id']}&plan_id={ids['plan_id']}"
+    instance = f"/service_instances/{uuid.uuid4()}"
+    binding = f"{instance}/service_bindings/{uuid.uuid4()}"
+    order = {**ids, "organization_guid": "org-1", "space_guid": "space-1", "context": CONTEXT}
+
+    assert broker.ask("PUT", binding, ids).status == 404
+    assert broker.ask("PUT", instance, order).status == 201
+    assert broker.ask("PUT", instance, order).status == 200
+    assert broker.ask("PUT", instance, {**order, "plan_id": plans["basic-public"]}).status == 409
+    fetched = broker.ask("GET", instance)
+    assert (fetched.status, fetched.body["plan_id"]) == (200, ids["plan_id"])
+    assert broker.ask("GET", f"{instance}/last_operation").body["state"] == "succeeded"
+
+    bound = broker.ask("PUT", binding, {**ids, "bind_resource": {"app_guid": "app-1"}})
+    again = broker.ask("PUT", binding, {**ids, "bind_resource": {"app_guid": "app-1"}})
+    assert (bound.status, again.status) == (201, 200)
+    assert again.body["credentials"] == bound.body["credentials"] == broker.ask("GET", binding).body["credentials"]
+    assert broker.ask("PUT", binding, {**ids, "bind_resource": {"app_guid": "app-2"}}).status == 409
+    assert broker.ask("GET", f"{binding}/last_operation").body["state"] == "succeeded"
+    key = bound.body["credentials"]
+    s3 = broker.server.client(credentials=key)
+    s3.put_object(Bucket=key["bucket"], Key="k", Body=b"body")
+
+    url = f"{key['endpoint_url']}/{key['bucket']}/k"
+    assert visit(url).status == 403
+    change = {**ids, "plan_id": plans["basic-public"], "parameters": {"cors": CORS}, "context": CONTEXT}
+    assert broker.ask("PATCH", instance, change).status == 200
+    assert visit(url).body == b"body"
+    assert broker.ask("GET", instance).body["parameters"] == {"cors": CORS}
+    assert broker.ask("PATCH", instance, {**ids, "plan_id": plans["basic-sandbox"]}).status == 422
+
+    refused = broker.ask("DELETE", instance + query)
+    assert (refused.status, refused.body["error"]) == (422, "BucketNotEmpty")
+    assert "1 object (4 bytes)" in refused.body["description"]
+    s3.delete_object(Bucket=key["bucket"], Key="k")
+    assert broker.ask("DELETE", binding + query).status == 200
+    assert broker.ask("DELETE", binding + query).status == 410
+    with pytest.raises(ClientError, match="InvalidAccessKeyId"):
+        s3.list_objects_v2(Bucket=key["bucket"])
+    assert broker.ask("GET", binding).status == 404
+    assert broker.ask("DELETE", instance + query).status == 200
+    assert broker.ask("DELETE", instance + query).status == 410
+    assert broker.ask("GET", instance).status == 404
+
+
+def test_only_a_platform_with_the_password_that_speaks_version_2_is_served(broker: Broker) -> None:
+    anonymous = broker.ask("GET", "/catalog", Authorization=None)
+    assert anonymous.status == 401
+    assert anonymous.headers["www-authenticate"].startswith("Basic")
+    assert broker.ask("GET", "/catalog", password="a wrong one").status == 401
+    assert broker.ask("GET", "/catalog", X_Broker_API_Version=None).status == 400
+    assert broker.ask("GET", "/catalog", X_Broker_API_Version="1.0").status == 412
+    for version in ("2.13", "2.17"):
+        assert broker.ask("GET", "/catalog", X_Broker_API_Version=version).status == 200
+
+
+def test_a_wrong_order_is_told_and_leaves_nothing(broker: Broker) -> None:
+    (service,) = broker.ask("GET", "/catalog").body["services"]
+    instance = f"/service_instances/{uuid.uuid4()}"
+    ids = {"service_id": service["id"], "plan_id": service["plans"][0]["id"]}
+    order = {**ids, "organization_guid": "o", "space_guid": "s"}
+    before = [bucket["Name"] for bucket in broker.server.client().list_buckets()["Buckets"]]
+    for change in ({"plan_id": "none"}, {"service_id": "none"}, {"space_guid": None}, {"parameters": {"colour": 1}}):
+        wrong = broker.ask("PUT", instance, {**order, **change})
+        assert wrong.status == 400
+        assert wrong.body["description"]
+    assert broker.ask("GET", instance).status == 404
+    assert [bucket["Name"] for bucket in broker.server.client().list_buckets()["Buckets"]] == before
+
+
+def test_a_request_keeps_its_identity(broker: Broker) -> None:
+    answer = broker.ask("GET", "/catalog", X_Broker_API_Request_Identity="e26cee84-6b38-4456-b34e-d1a9f002c956")
+    assert answer.headers["x-broker-api-request-identity"] == "e26cee84-6b38-4456-b34e-d1a9f002c956"
