@@ -129,6 +129,13 @@ def test_start_after_and_marker(s3: Any, filled: str, start: str) -> None:
     assert names(s3.list_objects(Bucket=filled, Marker=start)) == expected(start=start)
 
 
+def test_start_after_is_told_on_each_page(s3: Any, filled: str) -> None:
+    first = s3.list_objects_v2(Bucket=filled, StartAfter="a/1", MaxKeys=1)
+    second = s3.list_objects_v2(Bucket=filled, StartAfter="a/1", ContinuationToken=first["NextContinuationToken"])
+    assert (first["StartAfter"], second["StartAfter"]) == ("a/1", "a/1")
+    assert second["Contents"][0]["Key"] > first["Contents"][0]["Key"]
+
+
 def test_marker_inside_a_folder(s3: Any, filled: str) -> None:
     """Of V1 the folder is past then; V2 begins behind the very name."""
     old = s3.list_objects(Bucket=filled, Delimiter="/", Marker="a/1")

@@ -77,7 +77,7 @@ def _contents(rows: Sequence[Row], owners: Mapping[str, str], write: Callable[[s
         if end is None:
             owner = owners.get(row.owner, "")
             end = ends[kind] = (
-                _checksum_elements(*kind[:2]),
+                checksum_names(*kind[:2]),
                 f"{owner}<StorageClass>STANDARD</StorageClass></Contents>",
             )
         modified_ms = row.modified_ms
@@ -91,7 +91,8 @@ def _contents(rows: Sequence[Row], owners: Mapping[str, str], write: Callable[[s
     return parts
 
 
-def _checksum_elements(algorithms: Sequence[str], kind: str) -> str:
+def checksum_names(algorithms: Sequence[str], kind: str) -> str:
+    """The ChecksumAlgorithm and ChecksumType elements of an object's row."""
     names = "".join(f"<ChecksumAlgorithm>{name.upper()}</ChecksumAlgorithm>" for name in algorithms)
     return f"{names}<ChecksumType>{kind}</ChecksumType>" if names and kind else names
 
@@ -132,7 +133,7 @@ def list_objects_v2_document(
     head = [f"<Name>{bucket}</Name><Prefix>{write(query.prefix)}</Prefix>"]
     if query.token is not None:
         head.append(element("ContinuationToken", query.token))
-    elif query.start_after:
+    if query.start_after:
         head.append(f"<StartAfter>{write(query.start_after)}</StartAfter>")
     if next_token is not None:
         head.append(f"<NextContinuationToken>{next_token}</NextContinuationToken>")
