@@ -264,9 +264,12 @@ def _expires(text: str) -> int:
 
 
 def _credential(credential: str, error: Callable[[str], S3Error]) -> tuple[str, str, str, str]:
-    """Access key id, date, region and service of `KEY/YYYYMMDD/REGION/SERVICE/aws4_request`."""
+    """Access key id, date, region and service of `KEY/YYYYMMDD/REGION/SERVICE/aws4_request`.
+
+    Services that are the same in all regions take a client's empty one too; S3 has a region.
+    """
     parts = credential.split("/")
-    if len(parts) != 5 or not all(parts):
+    if len(parts) != 5 or not all(parts[:2] + parts[3:]) or (not parts[2] and parts[3] == "s3"):
         raise error('the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".')
     access_key_id, date, region, service, terminal = parts
     if terminal != "aws4_request":

@@ -202,6 +202,16 @@ def test_malformed_query_is_refused(changes: dict[str, str], words: str) -> None
         from_query(**changes)
 
 
+def test_a_global_service_may_be_signed_without_region() -> None:
+    authorization = AUTHORIZATION.replace("us-east-1/s3", "/iam")
+    claim = from_header(authorization=authorization)
+    assert claim is not None
+    assert (claim.region, claim.scope) == ("", "20130524//iam/aws4_request")
+    sigv4.check_scope(claim, None, ("iam", "sts"))
+    with pytest.raises(AuthorizationHeaderMalformed, match="mal-formed"):
+        from_header(authorization=AUTHORIZATION.replace("us-east-1", ""))
+
+
 def test_wrong_region_names_the_right_one() -> None:
     for claim, error in (
         (from_header(), AuthorizationHeaderMalformed),
