@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-CONFIGURATIONS = "CONFORMANCE_CONFIGURATIONS"  # the folder with one NAME.conf for each process
+CONFIGURATIONS = "CONFORMANCE_CONFIGURATIONS"  # the folder with PROCESS.KIND.conf for each process
+KIND = "CONFORMANCE_KIND"  # which of them: s3 or iam
 RESULTS = "CONFORMANCE_RESULTS"  # the file for the lines
 UNNAMED = "CONFORMANCE_UNNAMED"  # a pattern of names to leave out (pytest's -k would look at marks too)
 _reports: dict[str, dict[str, Any]] = {}
@@ -24,7 +25,7 @@ _reports: dict[str, dict[str, Any]] = {}
 def pytest_configure(config: pytest.Config) -> None:
     """The suite reads S3TEST_CONF when its modules are imported, after this."""
     process = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
-    os.environ["S3TEST_CONF"] = str(Path(os.environ[CONFIGURATIONS]) / f"{process}.conf")
+    os.environ["S3TEST_CONF"] = str(Path(os.environ[CONFIGURATIONS]) / f"{process}.{os.environ[KIND]}.conf")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
