@@ -170,6 +170,14 @@ class Bucket:
         tagged: Version | None = await self._committer.run(change)
         return tagged
 
+    async def set_acl(
+        self, key: str, acl: str, guard: Guard | None = None, version_id: str | None = None
+    ) -> Version | None:
+        """Another ACL; as `set_tags`."""
+        change = partial(changes.set_acl, key=key, acl=acl, guard=guard, version_id=version_id)
+        changed: Version | None = await self._committer.run(change)
+        return changed
+
     def list_objects(self, prefix: str = "", delimiter: str = "", start_after: str = "", max_keys: int = 1000) -> Page:
         """A page of current objects in key order; see disk/listing.py."""
         with self._index.errors():

@@ -5,7 +5,7 @@ Each refuses, if it does, before its first write: disk/commit.py relies on it to
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from bucketry.store.disk import rows, versions
@@ -106,6 +106,7 @@ def _as_version(new: NewObject, version_id: str | None, sequence: int, size: int
         0,
         "",
         place,
+        new.acl,
     )
 
 
@@ -149,6 +150,23 @@ def set_tags(
 ) -> Version | None:
     """Other tags for the current version, or for the one with this id; None: there is none. A delete marker has none:
     it is returned as it is."""
+    return _describe(transaction, key, guard, version_id, lambda old: replace(old, tags=dict(tags)))
+
+
+def set_acl(
+    transaction: Transaction, key: str, acl: str, guard: Guard | None, version_id: str | None
+) -> Version | None:
+    """Another ACL; as `set_tags`."""
+    return _describe(transaction, key, guard, version_id, lambda old: replace(old, acl=acl))
+
+
+def _describe(
+    transaction: Transaction,
+    key: str,
+    guard: Guard | None,
+    version_id: str | None,
+    described: Callable[[Version], Version],
+) -> Version | None:
     if version_id is None:
         old = transaction.current(key)
     else:
@@ -157,11 +175,12 @@ def set_tags(
         guard(old)
     if old is None or old.is_delete_marker:
         return old
-    text = rows.encode_document(old.headers, tags, old.upload_id)
+    new = described(old)
+    text = rows.encode_document(new.headers, new.tags, new.upload_id, new.acl)
     transaction.run(_SET_CURRENT, (text, key, old.sequence))
     if transaction.has_noncurrent:
         transaction.run(_SET_NONCURRENT, (text, key, old.sequence))
-    return replace(old, tags=dict(tags))
+    return new
 
 
 def close_bucket(transaction: Transaction) -> None:

@@ -40,6 +40,7 @@ class Document(msgspec.Struct, omit_defaults=True, frozen=True):
     headers: dict[str, str] = msgspec.field(default_factory=dict, name="h")
     tags: dict[str, str] = msgspec.field(default_factory=dict, name="t")
     upload_id: str = msgspec.field(default="", name="u")
+    acl: str = msgspec.field(default="", name="a")
 
 
 class Checksums(msgspec.Struct, omit_defaults=True, frozen=True, array_like=True):
@@ -55,8 +56,8 @@ _checksums = msgspec.json.Decoder(Checksums).decode
 _NO_CHECKSUMS = Checksums({})
 
 
-def encode_document(headers: Mapping[str, str], tags: Mapping[str, str], upload_id: str = "") -> str:
-    return _encode(Document(dict(headers), dict(tags), upload_id)).decode()
+def encode_document(headers: Mapping[str, str], tags: Mapping[str, str], upload_id: str = "", acl: str = "") -> str:
+    return _encode(Document(dict(headers), dict(tags), upload_id, acl)).decode()
 
 
 def encode_checksums(values: Mapping[str, str], kind: str = "") -> str | None:
@@ -101,6 +102,7 @@ def version(row: Row) -> Version:
         part_count,
         document.upload_id,
         place,
+        document.acl,
     )
 
 
@@ -118,7 +120,7 @@ def new_row(new: NewObject, sequence: int, size: int, place: int, part_count: in
         part_count,
         0,
         encode_checksums(new.checksums, new.checksum_type),
-        encode_document(new.headers, new.tags, upload_id),
+        encode_document(new.headers, new.tags, upload_id, new.acl),
     )
 
 
@@ -166,11 +168,12 @@ def upload(row: Row) -> Upload:
     """A row of UPLOAD_COLUMNS."""
     key, upload_id, owner, initiator, initiated_ms, algorithm, kind, text = row
     document = decode_document(text, key)
-    return Upload(upload_id, key, owner, initiator, initiated_ms, document.headers, document.tags, algorithm, kind)
+    headers, tags, acl = document.headers, document.tags, document.acl
+    return Upload(upload_id, key, owner, initiator, initiated_ms, headers, tags, algorithm, kind, acl)
 
 
 def upload_row(value: Upload) -> Row:
-    document = encode_document(value.headers, value.tags)
+    document = encode_document(value.headers, value.tags, acl=value.acl)
     return (
         value.key,
         value.upload_id,

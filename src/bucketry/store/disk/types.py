@@ -33,6 +33,7 @@ class Version:
     part_count: int  # 0: not made by a multipart upload
     upload_id: str = ""  # of the upload that made it, so that a repeated completion can be answered alike
     place: int = 0  # where the bytes are: > 0 an extent, < 0 an inline row, 0 none, or a list of pieces
+    acl: str = ""  # as it was given: a document that means something to others; "": none
 
 
 class Listed(NamedTuple):
@@ -94,6 +95,7 @@ class NewObject:
     checksum_type: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     is_versioned: bool = False  # gets an id of its own, and what was current is kept; else it is the null version
+    acl: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ class Upload:
     tags: Mapping[str, str]
     checksum_algorithm: str  # "" where none was asked
     checksum_type: str
+    acl: str = ""  # of the object that it will be
 
 
 @dataclass(frozen=True, slots=True)
