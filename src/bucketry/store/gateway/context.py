@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bucketry.kernel.clock import ClockMs
 from bucketry.store.disk.store import Disk
+from bucketry.store.disk.types import Version
 from bucketry.store.gateway.http import Request
 from bucketry.store.identity.store import Identity
 from bucketry.store.identity.types import BucketRecord, Caller
@@ -57,4 +58,7 @@ class Context:
     bucket: BucketRecord | None = None
     now_ms: int = 0
     condition_values: Mapping[str, str | list[str]] = field(default_factory=dict)  # lower-case policy keys → values
+    has_acl_headers: bool = False  # x-amz-acl or x-amz-grant-* is given
+    # The object version on which the caller's right was decided, with (bucket id, key, version id) as it was named.
+    judged: tuple[tuple[str, str, str | None], Version] | None = None
     document: bytes | None = None  # a body that was read before authorising, since conditions look into it

@@ -36,6 +36,7 @@ __all__ = [
     "Principal",
     "evaluate",
     "identity_allows",
+    "nothing_forbids",
     "resource_allows",
 ]
 
@@ -109,6 +110,20 @@ def identity_allows(
     if not _bounds_allow(request, boundary, session):
         return False
     return request.principal.is_root or _any_allows(request, identity)
+
+
+def nothing_forbids(
+    request: AccessRequest,
+    identity: Sequence[Policy | None],
+    boundary: Policy | None = None,
+    session: Policy | None = None,
+) -> bool:
+    """Whether the caller's own policies leave them what others grant: nothing denies it, and the bounds hold. So much
+    is asked of one whom an ACL of their own account names by a group. True for the anonymous, who have no policies.
+    """
+    if request.principal.account_id is None:
+        return True
+    return not _caller_denied(request, identity, boundary, session) and _bounds_allow(request, boundary, session)
 
 
 def resource_allows(request: AccessRequest, resource: Policy | None) -> bool:
