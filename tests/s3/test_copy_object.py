@@ -190,7 +190,7 @@ def test_missing_sources(s3: Any, bucket: str) -> None:
     with refused("NoSuchBucket", 404):
         s3.copy_object(Bucket=bucket, Key="k", CopySource={"Bucket": "bucket-missing", "Key": "k"})
     s3.put_object(Bucket=bucket, Key="source", Body=b"x")
-    with refused("NoSuchVersion", 404):
+    with refused("InvalidArgument", 400):
         s3.copy_object(Bucket=bucket, Key="k", CopySource={"Bucket": bucket, "Key": "source", "VersionId": "abc"})
 
 

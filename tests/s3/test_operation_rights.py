@@ -18,6 +18,7 @@ from tests.kit.store import Key, Reply, Store
 ACCESS_BLOCK = (
     b"<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls></PublicAccessBlockConfiguration>"
 )
+VERSIONING = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
 OWNERSHIP = b"<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>"
 CORS = (
     b"<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>*</AllowedOrigin></CORSRule>"
@@ -54,7 +55,10 @@ CALLS: dict[str, Call] = {
     "GetBucketLocation": Call("/BUCKET?location"),
     "ListObjects": Call("/BUCKET"),
     "ListObjectsV2": Call("/BUCKET?list-type=2"),
+    "ListObjectVersions": Call("/BUCKET?versions"),
     "ListMultipartUploads": Call("/BUCKET?uploads"),
+    "GetBucketVersioning": Call("/BUCKET?versioning"),
+    "PutBucketVersioning": Call("/BUCKET?versioning", VERSIONING),
     "GetBucketTagging": Call("/BUCKET?tagging"),
     "PutBucketTagging": Call("/BUCKET?tagging", TAGGING),
     "DeleteBucketTagging": Call("/BUCKET?tagging"),

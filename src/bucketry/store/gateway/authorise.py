@@ -23,16 +23,29 @@ _PRINCIPALS_KEPT = 8192
 _principals: dict[str, tuple[Caller, Principal]] = {}  # access key id → its caller and the principal made of it
 
 
-def demand(context: Context, action: str, key: str | None = None, bucket: BucketRecord | None = None) -> None:
+def demand(
+    context: Context,
+    action: str,
+    key: str | None = None,
+    bucket: BucketRecord | None = None,
+    version_id: str | None = None,
+) -> None:
     """AccessDenied unless the caller may do `action` ("s3:PutObject") on the bucket, or on `key` in it.
 
-    `bucket` None: the one of the request. Another one is asked about for the source of a copy.
+    `bucket` None: the one of the request. Another one is asked about for the source of a copy. `version_id`: of the
+    version that the request names, for conditions on it and its tags.
     """
-    if not allows(context, action, key, bucket):
+    if not allows(context, action, key, bucket, version_id):
         raise denied(context, action, key, bucket)
 
 
-def allows(context: Context, action: str, key: str | None = None, bucket: BucketRecord | None = None) -> bool:
+def allows(
+    context: Context,
+    action: str,
+    key: str | None = None,
+    bucket: BucketRecord | None = None,
+    version_id: str | None = None,
+) -> bool:
     """Whether the caller may do `action`; `key` None: on the bucket itself."""
     if bucket is None:
         bucket = context.bucket
@@ -43,7 +56,7 @@ def allows(context: Context, action: str, key: str | None = None, bucket: Bucket
         principal_of(caller),
         action,
         resource,
-        ConditionValues(context, bucket, key or ""),
+        ConditionValues(context, bucket, key or "", version_id),
         bucket.owner.account_id if bucket is not None else None,
     )
     policy = _policy_for(bucket, caller) if bucket is not None else None

@@ -94,8 +94,8 @@ async def head_bucket(context: Context) -> Response:
     caller = context.caller
     if caller is not None and caller.account.account_id == bucket.owner.account_id:
         totals = context.services.disk.bucket(bucket.name, bucket.bucket_id).totals()
-        # As Ceph's gateway tells them, so that usage is asked in one way of both.
-        headers += [("X-RGW-Object-Count", str(totals.objects)), ("X-RGW-Bytes-Used", str(totals.bytes))]
+        # As Ceph's gateway tells them, so that usage is asked in one way of both: older versions count, too.
+        headers += [("X-RGW-Object-Count", str(totals.versions)), ("X-RGW-Bytes-Used", str(totals.bytes))]
     return Response(headers=headers, content_length=0)
 
 

@@ -18,7 +18,7 @@ from bucketry.store.s3.dates import iso8601_seconds
 from bucketry.store.s3.errors import S3Error
 from bucketry.store.s3.tagging import parse_tag_header
 
-_LISTINGS = frozenset({"ListObjects", "ListObjectsV2", "ListMultipartUploads"})
+_LISTINGS = frozenset({"ListObjects", "ListObjectsV2", "ListObjectVersions", "ListMultipartUploads"})
 _CREATES = frozenset({"PutObject", "CopyObject", "CompleteMultipartUpload"})
 _EXISTING_TAG = "s3:existingobjecttag/"
 _REQUEST_TAG = "s3:requestobjecttag/"
@@ -26,14 +26,15 @@ _PRINCIPAL_TAG = "aws:principaltag/"
 
 
 class ConditionValues(Mapping[str, ContextValue | None]):
-    """The condition keys of one question: a request, and the bucket and key that it is asked about."""
+    """The condition keys of one question: a request, and the bucket, key and version that it is asked about."""
 
-    __slots__ = ("_bucket", "_context", "_found", "_key")
+    __slots__ = ("_bucket", "_context", "_found", "_key", "_version_id")
 
-    def __init__(self, context: Context, bucket: BucketRecord | None, key: str) -> None:
+    def __init__(self, context: Context, bucket: BucketRecord | None, key: str, version_id: str | None = None) -> None:
         self._context = context
         self._bucket = bucket
         self._key = key
+        self._version_id = version_id  # None: the current version is meant
         self._found: dict[str, ContextValue | None] = {}
 
     def get(self, name: str, default: object = None) -> ContextValue | None:
@@ -71,6 +72,8 @@ class ConditionValues(Mapping[str, ContextValue | None]):
             caller = self._context.caller
             tags = caller.user.tags if caller is not None and caller.user is not None else {}
             return _ignoring_case(tags, name[len(_PRINCIPAL_TAG) :])
+        if name == "s3:versionid":
+            return self._version_id
         if name in ("s3:resourceaccount", "aws:resourceaccount"):
             return self._bucket.owner.account_id if self._bucket is not None else None
         return None
@@ -78,7 +81,11 @@ class ConditionValues(Mapping[str, ContextValue | None]):
     def _existing_tag(self, tag: str) -> str | None:
         if self._bucket is None or not self._key:
             return None
-        version = self._context.services.disk.bucket(self._bucket.name, self._bucket.bucket_id).get(self._key)
+        bucket = self._context.services.disk.bucket(self._bucket.name, self._bucket.bucket_id)
+        if self._version_id is None:
+            version = bucket.get(self._key)
+        else:
+            version = bucket.get_version(self._key, self._version_id)
         return _ignoring_case(version.tags, tag) if version is not None else None
 
 
@@ -164,7 +171,6 @@ _FIXED: dict[str, Callable[[Context], ContextValue | None]] = {
     "s3:if-match": _header("if-match"),
     "s3:if-none-match": _header("if-none-match"),
     "s3:objectcreationoperation": _creates_object,
-    "s3:versionid": lambda context: context.request.parameters.get("versionId"),
     "s3:requestobjecttagkeys": _request_tag_keys,
     "s3:x-amz-copy-source": _copy_source,
     "s3:x-amz-content-sha256": lambda context: context.claim.content_sha256 if context.claim else None,

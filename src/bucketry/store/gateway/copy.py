@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.errors import Superseded, UploadMissing
-from bucketry.store.disk.types import NULL_VERSION, NewObject, Part, Version
-from bucketry.store.gateway import authorise
+from bucketry.store.disk.types import NewObject, Part, Version
+from bucketry.store.gateway import authorise, versions
 from bucketry.store.gateway.bucket_settings import bucket_of, xml_response
 from bucketry.store.gateway.context import Context
 from bucketry.store.gateway.http import Response
@@ -33,7 +33,7 @@ from bucketry.store.s3.copying import (
     parse_copy_source,
     replaces,
 )
-from bucketry.store.s3.errors import AccessDenied, InvalidRequest, NoSuchBucket, NoSuchVersion, OperationAborted
+from bucketry.store.s3.errors import AccessDenied, InvalidRequest, NoSuchBucket, OperationAborted
 from bucketry.store.s3.multipart import copied_document, parse_part_number
 from bucketry.store.s3.stored_headers import REDIRECT, check_redirect, stored_headers
 
@@ -79,7 +79,8 @@ async def _copy_object(context: Context) -> Response:
         raise InvalidRequest(
             f"The specified copy source is larger than the maximum allowable size for a copy source: {MAX_COPY_BYTES}"
         )
-    is_itself = source.record is context.bucket and version.key == context.key
+    is_current = source.asked.version_id is None or not versions.has_versions(source.record)
+    is_itself = is_current and source.record is context.bucket and version.key == context.key
     if is_itself and not (replaces_metadata or REDIRECT in headers or "x-amz-storage-class" in headers):
         raise InvalidRequest(
             "This copy request is illegal because it is trying to copy an object to itself without changing the "
@@ -95,11 +96,20 @@ async def _copy_object(context: Context) -> Response:
         checksums=sums,
         checksum_type=kind,
         tags=_new_tags(context, source, replaces_tags),
+        is_versioned=versions.keeps_versions(bucket_of(context)),
     )
     made = await bucket_on_disk(context).copy(source.bucket, version, new, guard)
-    return xml_response(
+    response = xml_response(
         copied_document("CopyObjectResult", made.etag, made.modified_ms, made.checksums, made.checksum_type)
     )
+    response.headers += [*_source_fields(source), *versions.made_fields(made)]
+    return response
+
+
+def _source_fields(source: _Source) -> list[tuple[str, str]]:
+    if not versions.has_versions(source.record):
+        return []
+    return [("x-amz-copy-source-version-id", source.version.version_id)]
 
 
 def _new_headers(context: Context, version: Version, replaces_metadata: bool) -> Mapping[str, str]:
@@ -121,7 +131,7 @@ def _new_tags(context: Context, source: _Source, replaces_tags: bool) -> Mapping
     tags = source.version.tags
     if tags:
         action = "s3:GetObjectTagging" if source.asked.version_id is None else "s3:GetObjectVersionTagging"
-        authorise.demand(context, action, source.version.key, source.record)
+        authorise.demand(context, action, source.version.key, source.record, source.asked.version_id)
         authorise.demand(context, "s3:PutObjectTagging", context.key)
     return tags
 
@@ -166,7 +176,9 @@ async def _upload_part_copy(context: Context) -> Response:
         made = await bucket.copy_part(upload.upload_id, part, source.bucket, version, start)
     except UploadMissing:
         raise no_such_upload(upload.upload_id) from None
-    return xml_response(copied_document("CopyPartResult", made.etag, made.modified_ms, made.checksums))
+    response = xml_response(copied_document("CopyPartResult", made.etag, made.modified_ms, made.checksums))
+    response.headers += _source_fields(source)
+    return response
 
 
 async def _part_digests(
@@ -199,12 +211,25 @@ def _find_source(context: Context) -> _Source:
     if expected is not None and expected != record.owner.account_id:
         raise AccessDenied
     action = "s3:GetObject" if asked.version_id is None else "s3:GetObjectVersion"
-    authorise.demand(context, action, asked.key, record)
-    if asked.version_id not in (None, NULL_VERSION):
-        raise NoSuchVersion(fields={"Key": asked.key, "VersionId": (asked.version_id or "")[:1024]})
+    authorise.demand(context, action, asked.key, record, asked.version_id)
     bucket = context.services.disk.bucket(record.name, record.bucket_id)
-    version = bucket.get(asked.key)
-    if version is None or version.is_delete_marker:
-        raise authorise.missing_key(context, asked.key, record)
+    version = _source_version(context, asked, record, bucket)
     check_copy_source(copy_conditions(headers), version.etag, version.modified_ms)
     return _Source(asked, record, bucket, version)
+
+
+def _source_version(context: Context, asked: CopySource, record: BucketRecord, bucket: Bucket) -> Version:
+    if asked.version_id is None:
+        version = bucket.get(asked.key)
+        if version is None:
+            raise authorise.missing_key(context, asked.key, record)
+        return version
+    versions.check_version_id(asked.version_id)
+    version = bucket.get_version(asked.key, asked.version_id)
+    if version is None:
+        raise versions.missing_version(context, asked.key, asked.version_id, record)
+    if version.is_delete_marker:
+        raise InvalidRequest(
+            "The source of a copy request may not specifically refer to a delete marker by version id."
+        )
+    return version

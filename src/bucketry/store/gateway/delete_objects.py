@@ -6,7 +6,8 @@ Amazon S3 API Reference, DeleteObjects. Keys without a condition go in one trans
 from __future__ import annotations
 
 from bucketry.store.disk.bucket import Bucket
-from bucketry.store.disk.types import NULL_VERSION, Doomed, Guard, Version
+from bucketry.store.disk.types import Doomed, Guard, Marker, Version
+from bucketry.store.gateway import versions
 from bucketry.store.gateway.authorise import allows, denied
 from bucketry.store.gateway.bodies import read_document
 from bucketry.store.gateway.bucket_settings import bucket_of, xml_response
@@ -21,7 +22,7 @@ from bucketry.store.s3.deleting import (
     holds,
     parse_delete,
 )
-from bucketry.store.s3.errors import NoSuchKey, NoSuchVersion, PreconditionFailed, S3Error
+from bucketry.store.s3.errors import InvalidArgument, NoSuchKey, NoSuchVersion, PreconditionFailed, S3Error
 from bucketry.store.s3.names import check_key
 
 
@@ -31,19 +32,29 @@ async def delete_objects(context: Context) -> Response:
     asked, is_quiet = await parse_beside(len(body), parse_delete, body)
     refusals = [_refusal(context, removal) for removal in asked]
     index = context.services.disk.bucket(bucket.name, bucket.bucket_id)
+    marker = versions.marker_for(context)
     plain = [
-        removal.key
+        Doomed(removal.key, removal.version_id)
         for removal, refusal in zip(asked, refusals, strict=True)
         if refusal is None and not _is_conditional(removal)
     ]
-    if plain:
-        await index.delete_many([Doomed(key) for key in plain])
+    deleted = iter(await index.delete_many(plain, marker) if plain else ())
     results: list[Removal] = []
     for removal, refusal in zip(asked, refusals, strict=True):
-        if refusal is None and _is_conditional(removal):
-            refusal = await _delete_if(index, removal)
-        results.append(Removal(removal, refusal))
+        if refusal is not None:
+            results.append(Removal(removal, refusal))
+        elif _is_conditional(removal):
+            results.append(await _delete_if(index, removal, marker))
+        else:
+            results.append(_removal(removal, next(deleted)))
     return xml_response(delete_document(results, is_quiet))
+
+
+def _removal(asked: AskedRemoval, deleted: Version | None) -> Removal:
+    """What became of it: `deleted` is what was removed, or the delete marker that was made."""
+    if deleted is not None and deleted.is_delete_marker:
+        return Removal(asked, marker_id=deleted.version_id)
+    return Removal(asked)
 
 
 def _refusal(context: Context, asked: AskedRemoval) -> S3Error | None:
@@ -53,10 +64,13 @@ def _refusal(context: Context, asked: AskedRemoval) -> S3Error | None:
         check_key(asked.key)
     except S3Error as error:
         return error
-    if not allows(context, action, asked.key):
+    if not allows(context, action, asked.key, None, asked.version_id):
         return denied(context, action, asked.key)
-    if asked.version_id not in (None, NULL_VERSION):
-        return NoSuchVersion()
+    if asked.version_id is not None:
+        try:
+            versions.check_version_id(asked.version_id)
+        except InvalidArgument:
+            return NoSuchVersion()
     return None
 
 
@@ -64,12 +78,15 @@ def _is_conditional(asked: AskedRemoval) -> bool:
     return asked.etag is not None or asked.modified_s is not None or asked.size is not None
 
 
-async def _delete_if(index: Bucket, asked: AskedRemoval) -> S3Error | None:
+async def _delete_if(index: Bucket, asked: AskedRemoval, marker: Marker | None) -> Removal:
     try:
-        await index.delete(asked.key, _guard(asked))
+        if asked.version_id is None:
+            deleted = await index.delete(asked.key, _guard(asked), marker)
+        else:
+            deleted = await index.delete_version(asked.key, asked.version_id, _guard(asked))
     except S3Error as error:
-        return error
-    return None
+        return Removal(asked, error)
+    return _removal(asked, deleted)
 
 
 def _guard(asked: AskedRemoval) -> Guard:

@@ -22,6 +22,7 @@ from bucketry.store.gateway import (
     object_tagging,
     objects_get,
     objects_put,
+    versions,
 )
 from bucketry.store.gateway.context import Context
 from bucketry.store.gateway.http import Response
@@ -37,6 +38,7 @@ HANDLERS: Mapping[str, Handler] = {
     "GetBucketLocation": buckets.get_bucket_location,
     "ListObjects": listing.list_objects,
     "ListObjectsV2": listing.list_objects_v2,
+    "ListObjectVersions": versions.list_object_versions,
     "DeleteObjects": delete_objects.delete_objects,
     # settings of buckets
     "GetBucketTagging": bucket_settings.get_bucket_tagging,
@@ -49,6 +51,8 @@ HANDLERS: Mapping[str, Handler] = {
     "PutBucketPolicy": bucket_policy.put_bucket_policy,
     "DeleteBucketPolicy": bucket_policy.delete_bucket_policy,
     "GetBucketPolicyStatus": bucket_policy.get_bucket_policy_status,
+    "GetBucketVersioning": versions.get_bucket_versioning,
+    "PutBucketVersioning": versions.put_bucket_versioning,
     "GetBucketWebsite": bucket_settings.get_bucket_website,
     "PutBucketWebsite": bucket_settings.put_bucket_website,
     "DeleteBucketWebsite": bucket_settings.delete_bucket_website,

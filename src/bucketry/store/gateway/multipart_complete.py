@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.errors import PartMissing, UploadMissing
 from bucketry.store.disk.types import NewObject, Part, Upload, Version
+from bucketry.store.gateway import versions
 from bucketry.store.gateway.bodies import read_document
-from bucketry.store.gateway.bucket_settings import xml_response
+from bucketry.store.gateway.bucket_settings import bucket_of, xml_response
 from bucketry.store.gateway.context import Context
 from bucketry.store.gateway.http import Response
 from bucketry.store.gateway.multipart import checksum_of, no_such_upload, upload_id_of
@@ -58,6 +59,7 @@ async def complete_multipart_upload(context: Context) -> Response:
         checksums=whole.checksums,
         checksum_type=whole.checksum_type,
         tags=upload.tags,
+        is_versioned=versions.keeps_versions(bucket_of(context)),
     )
     try:
         made = await bucket.complete_upload(upload_id, [(part.part_number, part.etag) for part in asked], new, guard)
@@ -94,6 +96,8 @@ def _completed(context: Context, made: Version) -> Response:
     request = context.request
     scheme = "https" if request.is_secure else "http"
     location = f"{scheme}://{request.headers.get('host') or ''}{request.raw_path}"
-    return xml_response(
+    response = xml_response(
         completed_document(location, context.bucket_name, made.key, made.etag, made.checksums, made.checksum_type)
     )
+    response.headers += versions.made_fields(made)
+    return response

@@ -5,7 +5,8 @@ from __future__ import annotations
 from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.errors import Superseded
 from bucketry.store.disk.types import Version
-from bucketry.store.gateway import authorise
+from bucketry.store.gateway import authorise, versions
+from bucketry.store.gateway.bucket_settings import bucket_of
 from bucketry.store.gateway.context import Context
 from bucketry.store.gateway.http import Request, Response
 from bucketry.store.s3.checksums import BY_NAME
@@ -33,7 +34,7 @@ async def get_object(context: Context) -> Response:
     bucket = bucket_on_disk(context)
     overrides = _overrides(context)
     for _ in range(_LOOK_UPS):
-        version = current_version(context, bucket)
+        version = versions.asked_version(context, bucket)
         response, start, size = _answer(context, bucket, version, overrides)
         try:
             response.body = await bucket.read(version, start, size)
@@ -46,7 +47,7 @@ async def get_object(context: Context) -> Response:
 async def head_object(context: Context) -> Response:
     """What GetObject would say of the object, without its bytes."""
     bucket = bucket_on_disk(context)
-    version = current_version(context, bucket)
+    version = versions.asked_version(context, bucket)
     return _answer(context, bucket, version, _overrides(context))[0]
 
 
@@ -55,23 +56,6 @@ def bucket_on_disk(context: Context) -> Bucket:
     record = context.bucket
     assert record is not None, "the pipeline finds the bucket of each operation on objects"
     return context.services.disk.bucket(record.name, record.bucket_id)
-
-
-def check_version_id(request: Request) -> None:
-    """Refuse to read or remove a version that can't exist: without versioning each object is its version `null`."""
-    version_id = request.parameters.get("versionId")
-    if version_id is not None and version_id != "null":
-        text = "Invalid version id specified" if version_id else "Version id cannot be the empty string"
-        raise InvalidArgument(text, {"ArgumentName": "versionId", "ArgumentValue": version_id[:128]})
-
-
-def current_version(context: Context, bucket: Bucket) -> Version:
-    """The object of the request; NoSuchKey, or AccessDenied for who may not know that it is missing."""
-    check_version_id(context.request)
-    version = bucket.get(context.key)
-    if version is None or version.is_delete_marker:
-        raise authorise.missing_key(context, context.key)
-    return version
 
 
 def _answer(context: Context, bucket: Bucket, version: Version, overrides: dict[str, str]) -> tuple[Response, int, int]:
@@ -83,6 +67,7 @@ def _answer(context: Context, bucket: Bucket, version: Version, overrides: dict[
         conditions = {name: headers.get(name) for name in _CONDITIONS}
         check_read(conditions, version.etag, version.modified_ms, {"ETag": etag, "Last-Modified": modified})
     fields = [("ETag", etag), ("Last-Modified", modified), ("Accept-Ranges", "bytes")]
+    fields += versions.version_fields(bucket_of(context), version)
     stored = {**version.headers, **overrides} if overrides else version.headers
     fields += answer_headers(stored)
     asked = _asked_range(context, bucket, version, fields)
@@ -93,9 +78,16 @@ def _answer(context: Context, bucket: Bucket, version: Version, overrides: dict[
     else:
         status, start, size = 206, asked.start, asked.length
         fields.append(("Content-Range", asked.content_range))
-    if version.tags and authorise.allows(context, "s3:GetObjectTagging", context.key):
+    if version.tags and _may_read_tags(context):
         fields.append(("x-amz-tagging-count", str(len(version.tags))))
     return Response(status=status, headers=fields, content_length=size), start, size
+
+
+def _may_read_tags(context: Context) -> bool:
+    version_id = context.request.parameters.get("versionId")
+    if version_id is None:
+        return authorise.allows(context, "s3:GetObjectTagging", context.key)
+    return authorise.allows(context, "s3:GetObjectVersionTagging", context.key, None, version_id)
 
 
 def checksum_fields(version: Version) -> list[tuple[str, str]]:

@@ -12,11 +12,12 @@ from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.segments import RecordFooter, RecordHeader
 from bucketry.store.disk.stored import Written
 from bucketry.store.disk.types import Guard, NewObject, Version
-from bucketry.store.gateway import authorise
+from bucketry.store.gateway import authorise, versions
 from bucketry.store.gateway.bodies import ObjectBody, Received
+from bucketry.store.gateway.bucket_settings import bucket_of
 from bucketry.store.gateway.context import Context
 from bucketry.store.gateway.http import Response
-from bucketry.store.gateway.objects_get import bucket_on_disk, check_version_id
+from bucketry.store.gateway.objects_get import bucket_on_disk
 from bucketry.store.s3.checksums import BY_NAME
 from bucketry.store.s3.conditions import check_delete, check_write, check_write_fields
 from bucketry.store.s3.stored_headers import stored_headers
@@ -46,9 +47,11 @@ async def put_object(context: Context) -> Response:
         checksums=received.checksums,
         checksum_type=FULL_OBJECT if received.checksums else "",
         tags=tags,
+        is_versioned=versions.keeps_versions(bucket_of(context)),
     )
-    await bucket.put(new, written, guard)
-    return Response(headers=[("ETag", f'"{received.md5_hex}"'), *received_fields(received)])
+    made = await bucket.put(new, written, guard)
+    fields = [("ETag", f'"{received.md5_hex}"'), *received_fields(received), *versions.made_fields(made)]
+    return Response(headers=fields)
 
 
 async def receive(bucket: Bucket, body: ObjectBody, header: RecordHeader) -> tuple[Received, Written]:
@@ -103,15 +106,26 @@ def owner_of_new(context: Context) -> str:
 
 
 async def delete_object(context: Context) -> Response:
-    """Remove the object; one that is not there is no error."""
-    check_version_id(context.request)
+    """Remove the object, or the version that is named; one that is not there is no error. Where the bucket keeps
+    versions and none is named, a delete marker hides them all."""
+    version_id = versions.asked_version_id(context)
     if_match = context.request.headers.get("if-match")
 
     def guard(current: Version | None) -> None:
         check_delete(if_match, _etag(current))
 
-    await bucket_on_disk(context).delete(context.key, guard if if_match is not None else None)
-    return Response(status=204)
+    asked = guard if if_match is not None else None
+    bucket = bucket_on_disk(context)
+    if version_id is None:
+        deleted = await bucket.delete(context.key, asked, versions.marker_for(context))
+    else:
+        deleted = await bucket.delete_version(context.key, version_id, asked)
+    fields: list[tuple[str, str]] = []
+    if deleted is not None and deleted.is_delete_marker:
+        fields = [("x-amz-delete-marker", "true"), ("x-amz-version-id", deleted.version_id)]
+    elif version_id is not None and versions.has_versions(bucket_of(context)):
+        fields = [("x-amz-version-id", version_id)]
+    return Response(status=204, headers=fields)
 
 
 def _etag(version: Version | None) -> str | None:

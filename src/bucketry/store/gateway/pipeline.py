@@ -98,9 +98,11 @@ class Gateway:
         if before is not None:
             await before(context)
         if operation.action is not None:
-            version_action = operation.version_action
-            action = version_action if version_action and "versionId" in request.parameters else operation.action
-            authorise.demand(context, action, context.key if target.resource is Resource.OBJECT else None)
+            action, version_id = operation.action, None
+            if operation.version_action is not None and "versionId" in request.parameters:
+                action, version_id = operation.version_action, request.parameters["versionId"]
+            key = context.key if target.resource is Resource.OBJECT else None
+            authorise.demand(context, action, key, None, version_id)
         refusals.check_headers(context.request, operation, context.bucket, context.caller)
         if operation.body is Body.NONE and has_body(context):
             await read_document(context, MAX_DROPPED_BODY_BYTES)

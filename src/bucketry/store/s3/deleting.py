@@ -31,10 +31,11 @@ class AskedRemoval:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What became of one: `error` is None when it is gone."""
+    """What became of one: `error` is None when it is gone, or hidden by a delete marker."""
 
     asked: AskedRemoval
     error: S3Error | None = None
+    marker_id: str | None = None  # of the delete marker that was made, or that was what was removed
 
 
 def parse_delete(body: bytes) -> tuple[list[AskedRemoval], bool]:
@@ -95,4 +96,7 @@ def _results(removals: Iterable[Removal], is_quiet: bool) -> Iterable[str]:
             detail = xml.elements([("Code", removal.error.code), ("Message", removal.error.text)])
             yield f"<Error>{named}{detail}</Error>"
         elif not is_quiet:
-            yield f"<Deleted>{named}</Deleted>"
+            marker = ""
+            if removal.marker_id is not None:
+                marker = xml.elements([("DeleteMarker", True), ("DeleteMarkerVersionId", removal.marker_id)])
+            yield f"<Deleted>{named}{marker}</Deleted>"

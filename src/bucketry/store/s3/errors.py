@@ -270,6 +270,10 @@ class IllegalLocationConstraintException(S3Error):
     message = "The location constraint is incompatible for the region specific endpoint this request was sent to."
 
 
+class IllegalVersioningConfigurationException(S3Error):
+    message = "The Versioning element must be specified"
+
+
 class InvalidBucketState(S3Error):
     status = 409
     message = "The request is not valid with the current state of the bucket."

@@ -1,7 +1,8 @@
 """What the query of a listing asks: limits, markers, encodings, and the opaque token that continues a page.
 
-API Reference, ListObjects, ListObjectsV2, ListBuckets, ListMultipartUploads, ListParts. A token is the last name of
-the page with a digest before it: it gives no right that `start-after` would not, the digest only tells a damaged one.
+API Reference, ListObjects, ListObjectsV2, ListBuckets, ListObjectVersions, ListMultipartUploads, ListParts. A token is
+the last name of the page with a digest before it: it gives no right that `start-after` would not, the digest only tells
+a damaged one.
 """
 
 from __future__ import annotations
@@ -45,6 +46,18 @@ class UploadsQuery:
     key_marker: str
     upload_id_marker: str  # counts only with a key marker
     max_uploads: int
+    is_url_encoded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VersionsQuery:
+    """A listing of versions and delete markers."""
+
+    prefix: str
+    delimiter: str
+    key_marker: str
+    version_id_marker: str
+    max_keys: int
     is_url_encoded: bool
 
 
@@ -102,6 +115,22 @@ def parse_list_uploads(parameters: Mapping[str, str]) -> UploadsQuery:
         key_marker=parameters.get("key-marker", ""),
         upload_id_marker=parameters.get("upload-id-marker", "") if parameters.get("key-marker") else "",
         max_uploads=parse_limit(parameters, "max-uploads"),
+        is_url_encoded=_is_url_encoded(parameters),
+    )
+
+
+def parse_list_versions(parameters: Mapping[str, str]) -> VersionsQuery:
+    """The query of ListObjectVersions. Raises InvalidArgument."""
+    key_marker, version_id_marker = parameters.get("key-marker", ""), parameters.get("version-id-marker", "")
+    if version_id_marker and not key_marker:
+        text = "A version-id marker cannot be specified without a key marker."
+        raise _invalid("version-id-marker", version_id_marker[:128], text)
+    return VersionsQuery(
+        prefix=parameters.get("prefix", ""),
+        delimiter=parameters.get("delimiter", ""),
+        key_marker=key_marker,
+        version_id_marker=version_id_marker,
+        max_keys=parse_limit(parameters, "max-keys"),
         is_url_encoded=_is_url_encoded(parameters),
     )
 
