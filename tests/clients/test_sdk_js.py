@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -15,24 +17,35 @@ from tests.kit.programs import IN_CI, require
 from tests.kit.server import clean_environment, run_program
 
 PROGRAMS = Path(__file__).with_name("node")
-# One worker installs the packages for all.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("node")]
+pytestmark = pytest.mark.slow
 
 Node = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the programs and the packages of the lock file."""
-    npm, folder = require("npm"), tmp_path_factory.mktemp("node") / "programs"
-    shutil.copytree(PROGRAMS, folder, ignore=shutil.ignore_patterns("node_modules"))
-    done = run_program([npm, "ci"], check=False, environment=clean_environment(), cwd=folder, timeout=240)
+    """A folder with the programs and the packages of the lock file; the workers of a run share it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / "node-programs"
+    with (shared / "node-programs.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            install(folder)
+    return folder
+
+
+def install(folder: Path) -> None:
+    npm, made = require("npm"), folder.with_name(f"{folder.name}.new")
+    shutil.rmtree(made, ignore_errors=True)
+    shutil.copytree(PROGRAMS, made, ignore=shutil.ignore_patterns("node_modules"))
+    done = run_program([npm, "ci"], check=False, environment=clean_environment(), cwd=made, timeout=240)
     if done.returncode:
         message = f"npm ci failed: {done.stderr[-2000:]}"
         if IN_CI:
             pytest.fail(message)
         pytest.skip(message)
-    return folder
+    made.rename(folder)
 
 
 @pytest.fixture
