@@ -185,3 +185,65 @@ async def test_stopping_finishes_what_is_in_flight() -> None:
     await asyncio.wait_for(stopping, 5)
     for each in (writer, idle_writer):
         each.close()
+
+
+async def test_stopping_cuts_what_outlasts_its_grace() -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def answer(_request: Request) -> Response:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        raise AssertionError("nobody sets that event")
+
+    server = HttpServer(answer, system_clock_ms, "host")
+    listener = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.sockets[0].getsockname()[1])
+    writer.write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    await begun.wait()
+    listener.close()
+    await asyncio.wait_for(server.stop(0.05), 5)
+    assert ended.is_set()
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    writer.close()
+
+
+async def test_an_answer_may_wait_for_several_things() -> None:
+    async def answer(request: Request) -> Response:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(0)
+        found = await loop.run_in_executor(None, lambda: b"from a thread")
+        with pytest.raises(ZeroDivisionError):
+            await loop.run_in_executor(None, lambda: 1 // 0)
+        async with asyncio.timeout(5):  # the task is there since the first wait
+            await request.body.read_chunk()
+        return Response(body=found)
+
+    async with serving(answer) as (reader, writer):
+        for _ in range(3):
+            writer.write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert b" 200 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+            assert await asyncio.wait_for(reader.readexactly(13), 5) == b"from a thread"
+
+
+async def test_a_body_that_breaks_behind_a_waiting_request_is_refused_in_its_turn() -> None:
+    go = asyncio.Event()
+
+    async def answer(request: Request) -> Response:
+        if request.method == "GET":
+            await go.wait()
+        return await read_all(request)
+
+    chunked = b"PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+    async with serving(answer) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n" + chunked + b"3\r\nabc\r\n")
+        await asyncio.sleep(0.05)  # no event tells that the server has parsed it
+        writer.write(b"no length\r\n")
+        await asyncio.sleep(0.05)
+        go.set()
+        got = await asyncio.wait_for(reader.read(), 5)
+        assert got.count(b"HTTP/1.1 ") == 2
+        assert b"all of it" in got
+        assert b"<Code>IncompleteBody</Code>" in got
