@@ -177,14 +177,15 @@ class Store:
             config=Config(**config),
         )
 
-    def user(self, name: str, policy: Mapping[str, Any] | None = None) -> Key:
-        """A new IAM user of account one, with an inline policy, and its key."""
-        iam = self.client(self.one, "iam")
+    def user(self, name: str, policy: Mapping[str, Any] | None = None, account: Key | None = None) -> Key:
+        """A new IAM user of account one (or of `account`, by its root), with an inline policy, and its key."""
+        root = account or self.one
+        iam = self.client(root, "iam")
         iam.create_user(UserName=name)
         if policy is not None:
             iam.put_user_policy(UserName=name, PolicyName="inline", PolicyDocument=json.dumps(policy))
         made = iam.create_access_key(UserName=name)["AccessKey"]
-        return Key(made["AccessKeyId"], made["SecretAccessKey"], self.one.account_id)
+        return Key(made["AccessKeyId"], made["SecretAccessKey"], root.account_id)
 
     @contextlib.contextmanager
     def connection(self, timeout_s: float = 20) -> Iterator[Connection]:

@@ -40,7 +40,7 @@ async def main(data: Path, log_level: str) -> None:
     disk = Disk(data, clock_ms=system_clock_ms)
     accounts = []
     for name in ("one", "two"):
-        account, access_key_id, secret = await identity.create_account(name)
+        account, access_key_id, secret = await identity.create_account(name, f"{name}@example.com")
         accounts.append(
             {
                 "account_id": account.account_id,

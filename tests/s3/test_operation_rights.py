@@ -19,6 +19,7 @@ ACCESS_BLOCK = (
     b"<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls></PublicAccessBlockConfiguration>"
 )
 VERSIONING = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+SAME_ACL = {"x-amz-acl": "bucket-owner-full-control"}
 OWNERSHIP = b"<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>"
 CORS = (
     b"<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>*</AllowedOrigin></CORSRule>"
@@ -59,6 +60,10 @@ CALLS: dict[str, Call] = {
     "ListMultipartUploads": Call("/BUCKET?uploads"),
     "GetBucketVersioning": Call("/BUCKET?versioning"),
     "PutBucketVersioning": Call("/BUCKET?versioning", VERSIONING),
+    "GetBucketAcl": Call("/BUCKET?acl"),
+    "PutBucketAcl": Call("/BUCKET?acl", headers=SAME_ACL),
+    "GetObjectAcl": Call("/BUCKET/victim?acl"),
+    "PutObjectAcl": Call("/BUCKET/victim?acl", headers=SAME_ACL),
     "GetBucketTagging": Call("/BUCKET?tagging"),
     "PutBucketTagging": Call("/BUCKET?tagging", TAGGING),
     "DeleteBucketTagging": Call("/BUCKET?tagging"),

@@ -65,6 +65,11 @@ def judged_version(context: Context, bucket: BucketRecord, key: str, version_id:
     return version if which == (bucket.bucket_id, key, version_id) else None
 
 
+def owns_all(bucket: BucketRecord) -> bool:
+    """Whether all in a bucket is its owner's, and ACLs are disabled."""
+    return bucket.object_ownership == BUCKET_OWNER_ENFORCED
+
+
 def acl_of(version: Version, owner: str) -> Acl:
     """The ACL of an object of `owner` (a canonical id). One that can't be read grants nobody anything."""
     if not version.acl:
@@ -79,6 +84,13 @@ def acl_of(version: Version, owner: str) -> Acl:
 def bucket_acl_of(bucket: BucketRecord) -> Acl:
     """The ACL of a bucket."""
     return acl.private(bucket.owner.canonical_id) if bucket.acl is None else bucket.acl
+
+
+def has_public_acl(bucket: BucketRecord) -> bool:
+    """Whether the bucket's ACL opens it to the public."""
+    if bucket.acl is None or owns_all(bucket) or ignores_public(bucket):
+        return False
+    return acl.is_public(bucket.acl)
 
 
 def ignores_public(bucket: BucketRecord) -> bool:

@@ -67,7 +67,7 @@ def of_new_object(context: Context) -> Ownership:
     return Ownership(owner.account_id, acl.encode(grants))
 
 
-def of_new_bucket(context: Context, owner: Account, ownership: str) -> Acl | None:
+def of_new_bucket(context: Context, owner: Account, ownership: str, blocks_public: bool) -> Acl | None:
     """The ACL that a bucket to be made shall have; None: none but its owner's. As AWS refuses it where ACLs or public
     ones are off: InvalidBucketAclWithObjectOwnership, InvalidBucketAclWithBlockPublicAccessError.
     """
@@ -79,7 +79,7 @@ def of_new_bucket(context: Context, owner: Account, ownership: str) -> Acl | Non
         return None
     if ownership == BUCKET_OWNER_ENFORCED:
         raise InvalidBucketAclWithObjectOwnership
-    if acl.is_public(grants) and context.services.settings.blocks_public_access:
+    if blocks_public and acl.is_public(grants):
         raise InvalidBucketAclWithBlockPublicAccessError
     authorise.demand(context, "s3:PutBucketAcl")
     return grants
@@ -115,7 +115,7 @@ def check_public(context: Context, bucket: BucketRecord, grants: Acl, action: st
 
 
 def resolve(context: Context, asked: AskedAcl, owner: Account, bucket_owner: Account) -> Acl:
-    """The grants that are asked for, their grantees found; each once.
+    """The grants that are asked for, their grantees found; each once, those to groups first, as canned ACLs have them.
 
     InvalidArgument, UnresolvableGrantByEmailAddress, AmbiguousGrantByEmailAddress.
     """
@@ -124,7 +124,7 @@ def resolve(context: Context, asked: AskedAcl, owner: Account, bucket_owner: Acc
     known = {owner.canonical_id, bucket_owner.canonical_id}
     identity = context.services.identity
     found = [Grant(_FINDERS[grant.kind](identity, grant, known), grant.permission) for grant in asked.grants]
-    return tuple(dict.fromkeys(found))
+    return tuple(sorted(dict.fromkeys(found), key=lambda grant: grant.grantee not in acl.GROUP_URIS))
 
 
 def _by_id(identity: Identity, grant: AskedGrant, known: set[str]) -> str:

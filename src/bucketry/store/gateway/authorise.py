@@ -1,16 +1,18 @@
-"""May this caller do this? Identity policies and the bucket policy asked for a request, and nothing else.
+"""May this caller do this? Identity policies, the bucket policy and ACLs asked for a request, and nothing else.
 
 Amazon S3 User Guide, "How Amazon S3 authorizes a request", "Blocking public access", "Controlling ownership of
-objects". The account that owns a bucket owns all its objects here. What a caller may not do is AccessDenied, whatever
-exists or not: for who may not list a bucket, a missing key is AccessDenied too.
+objects". Policies are asked first, then ACLs (gateway/acl_rights.py) in buckets where they count. What a caller may not
+do is AccessDenied, whatever exists or not: for who may not list a bucket, a missing key is AccessDenied too.
 """
 
 from __future__ import annotations
 
+from bucketry.store.gateway import acl_rights
+from bucketry.store.gateway.acl_rights import BUCKET_OWNER_ENFORCED
 from bucketry.store.gateway.condition_values import ConditionValues
 from bucketry.store.gateway.context import Context
 from bucketry.store.identity.types import BucketRecord, Caller
-from bucketry.store.policy.evaluator import AccessRequest, Decision, evaluate
+from bucketry.store.policy.evaluator import AccessRequest, Decision, evaluate, identity_allows
 from bucketry.store.policy.language import DENY_EVERYTHING, Policy
 from bucketry.store.policy.principals import ANONYMOUS, Principal
 from bucketry.store.policy.public import is_public
@@ -35,8 +37,14 @@ def demand(
     `bucket` None: the one of the request. Another one is asked about for the source of a copy. `version_id`: of the
     version that the request names, for conditions on it and its tags.
     """
-    if not allows(context, action, key, bucket, version_id):
-        raise denied(context, action, key, bucket)
+    if bucket is None:
+        bucket = context.bucket
+    decision = _decide(context, action, key, bucket, version_id)
+    if decision is Decision.ALLOW:
+        return
+    if decision is Decision.IMPLICIT_DENY and _is_missing_to_lister(context, action, key, bucket):
+        raise NoSuchKey(fields={"Key": key or ""})
+    raise denied(context, action, key, bucket)
 
 
 def allows(
@@ -49,20 +57,78 @@ def allows(
     """Whether the caller may do `action`; `key` None: on the bucket itself."""
     if bucket is None:
         bucket = context.bucket
+    return _decide(context, action, key, bucket, version_id) is Decision.ALLOW
+
+
+def _decide(
+    context: Context, action: str, key: str | None, bucket: BucketRecord | None, version_id: str | None
+) -> Decision:
+    """What policies say, and ACLs where they count and no policy denies. `bucket` None: the service, or one to be."""
+    asked, decision = _by_policies(context, action, key, bucket, version_id)
+    if bucket is None or bucket.object_ownership == BUCKET_OWNER_ENFORCED or decision is Decision.EXPLICIT_DENY:
+        return decision
+    if acl_rights.allow(context, asked, bucket, key, version_id, decision is Decision.ALLOW):
+        return Decision.ALLOW
+    return Decision.IMPLICIT_DENY
+
+
+def _by_policies(
+    context: Context, action: str, key: str | None, bucket: BucketRecord | None, version_id: str | None
+) -> tuple[AccessRequest, Decision]:
     caller = context.caller
     name = context.bucket_name if bucket is None else bucket.name
     resource = f"{_ARN}{name}/{key}" if key is not None else f"{_ARN}{name or '*'}"
-    request = AccessRequest(
+    asked = AccessRequest(
         principal_of(caller),
         action,
         resource,
         ConditionValues(context, bucket, key or "", version_id),
         bucket.owner.account_id if bucket is not None else None,
     )
-    policy = _policy_for(bucket, caller) if bucket is not None else None
     if bucket is None and caller is None:
-        return False  # the service itself, and buckets to be: nobody without a key
-    return evaluate(request, caller.policies if caller is not None else (), policy) is Decision.ALLOW
+        return asked, Decision.IMPLICIT_DENY  # the service itself, and buckets to be: nobody without a key
+    policy = _policy_for(bucket, caller) if bucket is not None else None
+    return asked, evaluate(asked, caller.policies if caller is not None else (), policy)
+
+
+def demand_operation(context: Context) -> None:
+    """AccessDenied unless the caller may do what the request asks, as the table of operations names it."""
+    operation = context.operation
+    if operation.action is None:
+        return
+    action, version_id = operation.action, None
+    if operation.version_action is not None and "versionId" in context.request.parameters:
+        action, version_id = operation.version_action, context.request.parameters["versionId"]
+    demand(context, action, context.key or None, None, version_id)
+
+
+def demand_acl_of_new(context: Context, action: str) -> None:
+    """AccessDenied unless the caller may give an ACL to what the request writes (`action`: "s3:PutObjectAcl").
+
+    It will be the caller's own, so that one of another account than the bucket's asks their own policies, and who does
+    not sign has none; a Deny of the bucket's policy counts for all.
+    """
+    bucket, caller = context.bucket, context.caller
+    asked, decision = _by_policies(context, action, context.key, bucket, None)
+    allowed = decision is Decision.ALLOW
+    if decision is Decision.IMPLICIT_DENY and bucket is not None:
+        if caller is None:
+            allowed = True
+        elif caller.account.account_id != bucket.owner.account_id:
+            allowed = identity_allows(asked, caller.policies)
+    if not allowed:
+        raise denied(context, action, context.key, bucket)
+
+
+def _is_missing_to_lister(context: Context, action: str, key: str | None, bucket: BucketRecord | None) -> bool:
+    """Whether a key is not there that no ACL can open therefore, and its bucket's ACL lets the caller list it."""
+    if key is None or bucket is None or bucket.acl is None or action != "s3:GetObject":
+        return False
+    if bucket.object_ownership == BUCKET_OWNER_ENFORCED:
+        return False
+    if context.services.disk.bucket(bucket.name, bucket.bucket_id).get(key) is not None:
+        return False
+    return allows(context, "s3:ListBucket", None, bucket)
 
 
 def missing_key(context: Context, key: str, bucket: BucketRecord | None = None) -> S3Error:

@@ -7,6 +7,7 @@ Public Access forbids neither.
 
 from __future__ import annotations
 
+from bucketry.store.gateway.acl_rights import has_public_acl
 from bucketry.store.gateway.authorise import has_public_policy
 from bucketry.store.gateway.bodies import read_document
 from bucketry.store.gateway.bucket_settings import bucket_of, set_setting, xml_response
@@ -61,5 +62,6 @@ async def delete_bucket_policy(context: Context) -> Response:
 
 
 async def get_bucket_policy_status(context: Context) -> Response:
-    """Whether the bucket is public, as AWS words it: one without a policy is not."""
-    return xml_response(policy_status_document(has_public_policy(bucket_of(context))))
+    """Whether the bucket is public, by its policy or by its ACL: one with neither is not."""
+    bucket = bucket_of(context)
+    return xml_response(policy_status_document(has_public_policy(bucket) or has_public_acl(bucket)))

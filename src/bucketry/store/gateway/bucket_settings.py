@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bucketry.store.gateway.acl_rights import BUCKET_OWNER_ENFORCED
 from bucketry.store.gateway.bodies import read_document
 from bucketry.store.gateway.context import Context
 from bucketry.store.gateway.error_documents import XML_TYPE
@@ -16,6 +17,7 @@ from bucketry.store.identity import errors as identity_errors
 from bucketry.store.identity.types import BucketRecord, PublicAccessBlock
 from bucketry.store.s3 import buckets, cors, tagging, website
 from bucketry.store.s3.errors import (
+    InvalidBucketAclWithObjectOwnership,
     MalformedXML,
     NoSuchBucket,
     NoSuchCORSConfiguration,
@@ -138,6 +140,11 @@ async def get_bucket_ownership_controls(context: Context) -> Response:
 
 async def put_bucket_ownership_controls(context: Context) -> Response:
     ownership = buckets.parse_ownership(await _required(context, _SMALL_DOCUMENT_BYTES))
+    bucket = bucket_of(context)
+    if ownership == BUCKET_OWNER_ENFORCED and any(
+        grant.grantee != bucket.owner.canonical_id for grant in bucket.acl or ()
+    ):
+        raise InvalidBucketAclWithObjectOwnership  # they who are granted something would lose it unawares
     await set_setting(context, "object_ownership", ownership)
     return Response()
 

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from bucketry.kernel import ids
 from bucketry.store.disk import errors as disk_errors
+from bucketry.store.gateway import authorise
+from bucketry.store.gateway.acl_rights import owns_all
+from bucketry.store.gateway.asked_acls import of_new_bucket
 from bucketry.store.gateway.bodies import read_document
-from bucketry.store.gateway.bucket_settings import bucket_of, xml_response
+from bucketry.store.gateway.bucket_settings import bucket_of, set_setting, xml_response
 from bucketry.store.gateway.context import Context
 from bucketry.store.gateway.http import Response
 from bucketry.store.identity import errors as identity_errors
 from bucketry.store.identity.types import Account, BucketRecord
+from bucketry.store.s3.acl import Acl, encode
 from bucketry.store.s3.buckets import FIRST_REGION, check_location, check_ownership_header, location_document
 from bucketry.store.s3.errors import (
     AccessDenied,
@@ -40,15 +44,19 @@ async def create_bucket(context: Context) -> Response:
     header = context.request.headers.get("x-amz-object-ownership")
     ownership = settings.default_object_ownership if header is None else check_ownership_header(header)
     owner = context.caller.account
+    if header is not None:
+        authorise.demand(context, "s3:PutBucketOwnershipControls")
     existing = context.services.identity.bucket(name)
     if existing is None:
-        await _make(context, name, owner, ownership)
+        grants = of_new_bucket(context, owner, ownership, settings.blocks_public_access)
+        await _make(context, name, owner, ownership, grants)
     else:
         _check_repeat(existing, owner, header)
+        await _reset_acl(context, existing)
     return Response(headers=[("Location", f"/{name}")])
 
 
-async def _make(context: Context, name: str, owner: Account, ownership: str) -> None:
+async def _make(context: Context, name: str, owner: Account, ownership: str, grants: Acl | None) -> None:
     services = context.services
     bucket_id = ids.hex_id(_ID_BYTES)
     await services.disk.create_bucket(name, bucket_id)
@@ -61,6 +69,7 @@ async def _make(context: Context, name: str, owner: Account, ownership: str) -> 
             ownership,
             services.settings.max_buckets_per_account,
             is_public_access_blocked=services.settings.blocks_public_access,
+            settings=None if grants is None else {"acl": encode(grants)},
         )
     except identity_errors.IdentityError as error:
         await services.disk.remove_bucket(name, bucket_id)
@@ -86,6 +95,18 @@ def _check_repeat(existing: BucketRecord, owner: Account, ownership: str | None)
     is_same = ownership is None or ownership == existing.object_ownership
     if not (is_own and is_same and existing.region == FIRST_REGION):
         raise _taken(existing.name, is_own)
+
+
+async def _reset_acl(context: Context, bucket: BucketRecord) -> None:
+    """Making a bucket again resets its ACL to what is asked for now, as AWS keeps that for old clients too."""
+    block = bucket.public_access_block
+    blocks_public = block is not None and block.block_public_acls
+    grants = of_new_bucket(context, bucket.owner, bucket.object_ownership, blocks_public)
+    if grants == bucket.acl or owns_all(bucket):
+        return
+    authorise.demand(context, "s3:PutBucketAcl", None, bucket)
+    context.bucket = bucket
+    await set_setting(context, "acl", None if grants is None else encode(grants))
 
 
 async def head_bucket(context: Context) -> Response:

@@ -14,12 +14,14 @@ from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.errors import Superseded, UploadMissing
 from bucketry.store.disk.types import NewObject, Part, Version
 from bucketry.store.gateway import authorise, versions
+from bucketry.store.gateway.acl_rights import judged_version
+from bucketry.store.gateway.asked_acls import of_new_object
 from bucketry.store.gateway.bucket_settings import bucket_of, xml_response
 from bucketry.store.gateway.context import Context
 from bucketry.store.gateway.http import Response
 from bucketry.store.gateway.multipart import checksum_of, find_upload, no_such_upload
 from bucketry.store.gateway.objects_get import bucket_on_disk
-from bucketry.store.gateway.objects_put import owner_of_new, request_tags, write_guard
+from bucketry.store.gateway.objects_put import request_tags, write_guard
 from bucketry.store.gateway.rehashing import digests_of
 from bucketry.store.identity.types import BucketRecord
 from bucketry.store.s3 import checksums
@@ -86,16 +88,18 @@ async def _copy_object(context: Context) -> Response:
             "This copy request is illegal because it is trying to copy an object to itself without changing the "
             "object's metadata, storage class, website redirect location or encryption attributes."
         )
+    owner, acl = of_new_object(context)  # an ACL is never copied
     sums, kind = await _checksums(context, source)
     new = NewObject(
         key=context.key,
         etag=version.etag,
-        owner=owner_of_new(context),
+        owner=owner,
         modified_ms=context.services.clock_ms(),
         headers=_new_headers(context, version, replaces_metadata),
         checksums=sums,
         checksum_type=kind,
         tags=_new_tags(context, source, replaces_tags),
+        acl=acl,
         is_versioned=versions.keeps_versions(bucket_of(context)),
     )
     made = await bucket_on_disk(context).copy(source.bucket, version, new, guard)
@@ -219,13 +223,14 @@ def _find_source(context: Context) -> _Source:
 
 
 def _source_version(context: Context, asked: CopySource, record: BucketRecord, bucket: Bucket) -> Version:
+    judged = judged_version(context, record, asked.key, asked.version_id)
     if asked.version_id is None:
-        version = bucket.get(asked.key)
+        version = judged or bucket.get(asked.key)
         if version is None:
             raise authorise.missing_key(context, asked.key, record)
         return version
     versions.check_version_id(asked.version_id)
-    version = bucket.get_version(asked.key, asked.version_id)
+    version = judged or bucket.get_version(asked.key, asked.version_id)
     if version is None:
         raise versions.missing_version(context, asked.key, asked.version_id, record)
     if version.is_delete_marker:

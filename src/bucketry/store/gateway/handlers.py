@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from bucketry.store.gateway import (
+    acls,
     bucket_policy,
     bucket_settings,
     buckets,
@@ -51,6 +52,8 @@ HANDLERS: Mapping[str, Handler] = {
     "PutBucketPolicy": bucket_policy.put_bucket_policy,
     "DeleteBucketPolicy": bucket_policy.delete_bucket_policy,
     "GetBucketPolicyStatus": bucket_policy.get_bucket_policy_status,
+    "GetBucketAcl": acls.get_bucket_acl,
+    "PutBucketAcl": acls.put_bucket_acl,
     "GetBucketVersioning": versions.get_bucket_versioning,
     "PutBucketVersioning": versions.put_bucket_versioning,
     "GetBucketWebsite": bucket_settings.get_bucket_website,
@@ -68,6 +71,8 @@ HANDLERS: Mapping[str, Handler] = {
     "PutObject": objects_put.put_object,
     "DeleteObject": objects_put.delete_object,
     "CopyObject": copy.copy_object,
+    "GetObjectAcl": acls.get_object_acl,
+    "PutObjectAcl": acls.put_object_acl,
     "GetObjectTagging": object_tagging.get_object_tagging,
     "PutObjectTagging": object_tagging.put_object_tagging,
     "DeleteObjectTagging": object_tagging.delete_object_tagging,

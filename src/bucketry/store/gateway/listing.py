@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bucketry.store.disk.types import Page
+from bucketry.store.gateway.acl_rights import owns_all
 from bucketry.store.gateway.bucket_settings import bucket_of, xml_response
 from bucketry.store.gateway.context import Context
 from bucketry.store.gateway.http import Response
@@ -69,7 +70,7 @@ def account_element(context: Context, account_id: str, name: str = "Owner") -> s
     """The Owner or Initiator element of an account."""
     bucket = context.bucket
     account: Account | None
-    if bucket is not None and bucket.owner.account_id == account_id:
+    if bucket is not None and (bucket.owner.account_id == account_id or (name == "Owner" and owns_all(bucket))):
         account = bucket.owner
     else:
         account = context.services.identity.account(account_id)

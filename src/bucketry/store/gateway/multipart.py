@@ -12,12 +12,13 @@ from bucketry.store.disk.errors import UploadMissing
 from bucketry.store.disk.segments import RecordFooter, RecordHeader
 from bucketry.store.disk.stored import Written
 from bucketry.store.disk.types import Part, Upload
+from bucketry.store.gateway.asked_acls import of_new_object
 from bucketry.store.gateway.bodies import ObjectBody
 from bucketry.store.gateway.bucket_settings import xml_response
 from bucketry.store.gateway.context import Context
 from bucketry.store.gateway.http import Response
 from bucketry.store.gateway.objects_get import bucket_on_disk
-from bucketry.store.gateway.objects_put import owner_of_new, request_tags
+from bucketry.store.gateway.objects_put import request_tags
 from bucketry.store.s3 import checksums
 from bucketry.store.s3.checksums import BY_NAME, Algorithm, ChecksumType, Hasher
 from bucketry.store.s3.errors import InvalidArgument, InvalidRequest, NoSuchUpload
@@ -29,16 +30,18 @@ async def create_multipart_upload(context: Context) -> Response:
     tags = request_tags(context)
     headers = context.request.headers
     asked = checksums.upload_checksum(headers)
+    owner, acl = of_new_object(context)
     upload = Upload(
         upload_id=ids.token(),
         key=context.key,
-        owner=owner_of_new(context),
+        owner=owner,
         initiator=context.caller.arn if context.caller else "",
         initiated_ms=context.now_ms,
         headers=stored_headers(headers),
         tags=tags,
         checksum_algorithm=asked[0].value if asked else "",
         checksum_type=asked[1].value if asked else "",
+        acl=acl,
     )
     await bucket_on_disk(context).create_upload(upload)
     response = xml_response(initiated_document(context.bucket_name, context.key, upload.upload_id))

@@ -59,6 +59,7 @@ async def complete_multipart_upload(context: Context) -> Response:
         checksums=whole.checksums,
         checksum_type=whole.checksum_type,
         tags=upload.tags,
+        acl=upload.acl,
         is_versioned=versions.keeps_versions(bucket_of(context)),
     )
     try:

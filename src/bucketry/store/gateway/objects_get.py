@@ -39,7 +39,9 @@ async def get_object(context: Context) -> Response:
         try:
             response.body = await bucket.read(version, start, size)
         except Superseded:
-            continue  # overwritten or deleted since: what is there now is as good an answer
+            # Overwritten or deleted since: what is there now is as good an answer, for who may have that.
+            authorise.demand_operation(context)
+            continue
         return response
     raise OperationAborted("The object is overwritten again and again while it is read. Try again.")
 

@@ -13,6 +13,7 @@ from bucketry.store.disk.segments import RecordFooter, RecordHeader
 from bucketry.store.disk.stored import Written
 from bucketry.store.disk.types import Guard, NewObject, Version
 from bucketry.store.gateway import authorise, versions
+from bucketry.store.gateway.asked_acls import of_new_object
 from bucketry.store.gateway.bodies import ObjectBody, Received
 from bucketry.store.gateway.bucket_settings import bucket_of
 from bucketry.store.gateway.context import Context
@@ -35,7 +36,7 @@ async def put_object(context: Context) -> Response:
     bucket = bucket_on_disk(context)
     if guard is not None:
         guard(bucket.get(context.key))
-    owner = owner_of_new(context)
+    owner, acl = of_new_object(context)
     header = RecordHeader("object", context.key, context.now_ms, owner, headers=headers, tags=dict(tags))
     received, written = await receive(bucket, body, header)
     new = NewObject(
@@ -47,6 +48,7 @@ async def put_object(context: Context) -> Response:
         checksums=received.checksums,
         checksum_type=FULL_OBJECT if received.checksums else "",
         tags=tags,
+        acl=acl,
         is_versioned=versions.keeps_versions(bucket_of(context)),
     )
     made = await bucket.put(new, written, guard)
@@ -97,12 +99,6 @@ def request_tags(context: Context) -> Mapping[str, str]:
         return {}
     authorise.demand(context, "s3:PutObjectTagging", context.key)
     return parse_tag_header(header)
-
-
-def owner_of_new(context: Context) -> str:
-    """The account that owns what is written: always the bucket's, as under BucketOwnerEnforced."""
-    assert context.bucket is not None, "the pipeline finds the bucket of each operation on objects"
-    return context.bucket.owner.account_id
 
 
 async def delete_object(context: Context) -> Response:

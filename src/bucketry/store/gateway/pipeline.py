@@ -97,13 +97,8 @@ class Gateway:
         before = BEFORE_AUTHORISING.get(operation.name)
         if before is not None:
             await before(context)
-        if operation.action is not None:
-            action, version_id = operation.action, None
-            if operation.version_action is not None and "versionId" in request.parameters:
-                action, version_id = operation.version_action, request.parameters["versionId"]
-            key = context.key if target.resource is Resource.OBJECT else None
-            authorise.demand(context, action, key, None, version_id)
-        refusals.check_headers(context.request, operation, context.bucket, context.caller)
+        authorise.demand_operation(context)
+        context.has_acl_headers = refusals.check_headers(context.request)
         if operation.body is Body.NONE and has_body(context):
             await read_document(context, MAX_DROPPED_BODY_BYTES)
         return await self._handlers[operation.name](context)

@@ -79,6 +79,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *_settings("tagging", "BucketTagging", "GetBucketTagging", "PutBucketTagging", "PutBucketTagging"),
     *_settings("cors", "BucketCors", "GetBucketCORS", "PutBucketCORS", "PutBucketCORS"),
     *_settings("policy", "BucketPolicy", "GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy"),
+    *_settings("acl", "BucketAcl", "GetBucketAcl", "PutBucketAcl"),
     *_settings("versioning", "BucketVersioning", "GetBucketVersioning", "PutBucketVersioning"),
     Operation("GetBucketPolicyStatus", "GET", _B, "s3:GetBucketPolicyStatus", "policyStatus"),
     *_settings("website", "BucketWebsite", "GetBucketWebsite", "PutBucketWebsite", "DeleteBucketWebsite"),
@@ -123,6 +124,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "tagging",
         version_action="s3:DeleteObjectVersionTagging",
     ),
+    Operation("GetObjectAcl", "GET", _O, "s3:GetObjectAcl", "acl", version_action="s3:GetObjectVersionAcl"),
+    Operation("PutObjectAcl", "PUT", _O, "s3:PutObjectAcl", "acl", body=_DOC, version_action="s3:PutObjectVersionAcl"),
     Operation("CreateMultipartUpload", "POST", _O, "s3:PutObject", "uploads"),
     Operation("UploadPart", "PUT", _O, "s3:PutObject", "partNumber", body=_STREAM),
     Operation("UploadPartCopy", "PUT", _O, "s3:PutObject", "partNumber", header="x-amz-copy-source"),
@@ -160,7 +163,7 @@ NOT_SUPPORTED: dict[str, frozenset[Resource]] = {
         ("attributes", "legal-hold", "renameObject", "restore", "retention", "select", "torrent"),
         frozenset({_O}),
     ),
-    **dict.fromkeys(("acl", "encryption"), frozenset({_B, _O})),
+    "encryption": frozenset({_B, _O}),
 }
 
 _BY_MARKER: dict[tuple[str, Resource], list[Operation]] = {}
