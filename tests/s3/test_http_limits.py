@@ -138,6 +138,18 @@ def test_a_wanted_body_is_asked_for(store: Store, bucket: str) -> None:
         assert connection.reply().body == b"body"
 
 
+def test_also_an_empty_body_is_asked_for(store: Store, bucket: str) -> None:
+    """botocore misreads the next answer of a connection whose last one came without the 100 Continue it waited for."""
+    target, empty = f"/{bucket}/k", {"Content-Length": "0", "Expect": "100-continue"}
+    with store.connection() as connection:
+        connection.send(head("PUT", target, {**store.signed_headers(store.one, "PUT", target), **empty}))
+        assert connection.reply().status == 100
+        assert connection.reply().status == 200
+        connection.send(head("PUT", target, {"Host": store.host, **empty}))
+        assert connection.reply().headers["connection"] == "close"
+        assert connection.is_closed_by_store()
+
+
 def test_a_refused_upload_in_flight_gets_its_answer_and_the_end(store: Store, bucket: str) -> None:
     fields = {"Host": store.host, "Content-Length": "20000000"}
     with store.connection() as connection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import json
 from typing import Any
 
 import pytest
@@ -221,9 +222,20 @@ def test_what_is_not_done_is_refused_and_nothing_stored(
     assert store.request("GET", f"/{bucket}/k", store.one).status == 404
 
 
-def test_owner_full_control_and_standard_change_nothing_and_pass(store: Store, bucket: str) -> None:
-    fields = {"x-amz-acl": "bucket-owner-full-control", "x-amz-storage-class": "STANDARD"}
+@pytest.mark.parametrize("acl", ["bucket-owner-full-control", "private", ""])
+def test_owners_acls_and_standard_change_nothing_and_pass(store: Store, bucket: str, acl: str) -> None:
+    fields = {"x-amz-acl": acl, "x-amz-storage-class": "STANDARD"}
     assert store.request("PUT", f"/{bucket}/k", store.one, fields, b"x").status == 200
+
+
+def test_a_private_object_in_anothers_bucket_is_refused(store: Store, bucket: str, s3: Any) -> None:
+    """It would be its writer's alone, where the bucket's owner owns all."""
+    principal = {"AWS": f"arn:aws:iam::{store.two.account_id}:root"}
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "s3:*", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    private = store.request("PUT", f"/{bucket}/k", store.two, {"x-amz-acl": "private"}, b"x")
+    assert private.code == "AccessControlListNotSupported"
+    assert store.request("PUT", f"/{bucket}/k", store.two, {}, b"x").status == 200
 
 
 def test_a_body_that_breaks_off_stores_nothing(store: Store, bucket: str) -> None:
