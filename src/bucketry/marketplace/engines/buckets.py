@@ -179,8 +179,8 @@ def _pages(s3: S3Client, bucket: str) -> Iterator[list[dict[str, Any]]]:
 def _delete_page(connection: Connection, bucket: str, entries: list[dict[str, Any]]) -> None:
     named: list[Any] = []
     for entry in entries:
-        version = {"VersionId": entry["VersionId"]} if entry.get("VersionId", "null") != "null" else {}
-        named.append({"Key": entry["Key"], **version})
+        # A null version is named, too: in a bucket that keeps versions a marker would hide it otherwise.
+        named.append({name: entry[name] for name in ("Key", "VersionId") if name in entry})
     answer = connection.s3.delete_objects(Bucket=bucket, Delete={"Objects": named, "Quiet": True})
     if errors := answer.get("Errors"):
         first = errors[0]
