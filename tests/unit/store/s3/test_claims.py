@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 from bucketry.store.s3 import dates, sigv4
@@ -277,5 +275,5 @@ def test_life_of_a_presigned_url(expires_s: int, now_s: int, error: type[S3Error
 def test_claim_is_a_value() -> None:
     claim = from_header()
     assert claim is not None
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         claim.region = "x"  # type: ignore[misc]  # the assignment is what is tested

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 
 import pytest
@@ -95,7 +94,7 @@ def test_other_signature(wire: Wire) -> None:
     assert claim is not None
     key = sigv4.signing_key(SECRET, claim.date, claim.region, claim.service)
     for signature in ("0" * 64, claim.signature.upper(), claim.signature[:-1], "", "é" * 64, claim.signature + "0"):
-        forged = dataclasses.replace(claim, signature=signature)
+        forged = claim._replace(signature=signature)
         with pytest.raises(SignatureDoesNotMatch):
             sigv4.verify(forged, key, wire.method, wire.path, wire.query, wire.headers)
 
@@ -107,7 +106,7 @@ def test_hash_in_place_of_a_mac(wire: Wire) -> None:
     plain = hashlib.sha256(error.fields["StringToSign"].encode()).hexdigest()
     key = sigv4.signing_key(SECRET, claim.date, claim.region, claim.service)
     with pytest.raises(SignatureDoesNotMatch):
-        sigv4.verify(dataclasses.replace(claim, signature=plain), key, wire.method, wire.path, wire.query, wire.headers)
+        sigv4.verify(claim._replace(signature=plain), key, wire.method, wire.path, wire.query, wire.headers)
 
 
 def test_key_of_another_day_region_or_service(wire: Wire) -> None:
