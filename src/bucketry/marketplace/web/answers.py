@@ -14,6 +14,7 @@ SECURITY_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
+    "Server": "bucketry",  # not which versions of what
     "X-Content-Type-Options": "nosniff",
 }
 
