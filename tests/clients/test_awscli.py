@@ -202,7 +202,7 @@ def test_a_gibibyte_in_parts_leaves_the_workers_small(
     assert head["ContentLength"] == 1024 * MEBIBYTE
     assert head["ETag"].endswith('-128"')
     grown = {pid: memory_mib(pid, "VmHWM") - before[pid] for pid in server.workers()}
-    assert max(grown.values()) < 96, grown
+    assert max(grown.values()) < 48, grown  # less than the parts that are under way at a time
     owner.s3.delete_object(Bucket=bucket, Key="large")
 
 
