@@ -173,6 +173,22 @@ def test_acls_that_were_set_count_for_nothing_once_they_are_disabled(store: Stor
     assert store.request("GET", f"/{name}/theirs").status == 200
 
 
+def test_upload_that_ends_after_acls_were_disabled_is_the_bucket_owners(store: Store, s3: Any, name: str) -> None:
+    shared(s3, name, "ObjectWriter")
+    two = store.client(store.two)
+    given = {"Bucket": name, "Key": "k"}
+    upload_id = two.create_multipart_upload(**given, ACL="public-read")["UploadId"]
+    part = two.upload_part(**given, UploadId=upload_id, PartNumber=1, Body=b"secret")
+    rules = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    s3.put_bucket_ownership_controls(Bucket=name, OwnershipControls=rules)
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    two.complete_multipart_upload(**given, UploadId=upload_id, MultipartUpload=parts)
+    s3.delete_bucket_ownership_controls(Bucket=name)
+    answer = s3.get_object_acl(**given)
+    assert answer["Owner"]["ID"] == store.one.canonical_id
+    assert granted(answer) == {(store.one.canonical_id, "FULL_CONTROL")}
+
+
 def test_acls_are_not_disabled_while_the_bucket_grants_others(store: Store, s3: Any, name: str) -> None:
     acl_bucket(s3, name, GrantRead=f"id={store.two.canonical_id}")
     rules = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}

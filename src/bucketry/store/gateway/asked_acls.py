@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from bucketry.store.disk.types import Upload
 from bucketry.store.gateway import authorise
-from bucketry.store.gateway.acl_rights import ANONYMOUS_ACCOUNT, BUCKET_OWNER_ENFORCED
+from bucketry.store.gateway.acl_rights import ANONYMOUS_ACCOUNT, BUCKET_OWNER_ENFORCED, owns_all
 from bucketry.store.gateway.bucket_settings import bucket_of
 from bucketry.store.gateway.context import Context
 from bucketry.store.identity.store import Identity
@@ -48,7 +49,7 @@ def of_new_object(context: Context) -> Ownership:
     AccessDenied, AccessControlListNotSupported, InvalidArgument, InvalidRequest, UnresolvableGrantByEmailAddress.
     """
     bucket = bucket_of(context)
-    is_enforced = bucket.object_ownership == BUCKET_OWNER_ENFORCED
+    is_enforced = owns_all(bucket)
     writer = context.caller.account if context.caller is not None else ANONYMOUS_ACCOUNT
     owner = bucket.owner if is_enforced else writer
     asked = parse_headers(context.request.headers, acl.CANNED_OF_OBJECTS) if context.has_acl_headers else None
@@ -65,6 +66,12 @@ def of_new_object(context: Context) -> Ownership:
     check_public(context, bucket, grants, PUT_OBJECT_ACL)
     authorise.demand_acl_of_new(context, PUT_OBJECT_ACL)
     return Ownership(owner.account_id, acl.encode(grants))
+
+
+def of_upload(context: Context, upload: Upload) -> Ownership:
+    """Whose the object of an upload will be: as was settled when it began, but where ACLs were disabled since."""
+    bucket = bucket_of(context)
+    return Ownership(bucket.owner.account_id, "") if owns_all(bucket) else Ownership(upload.owner, upload.acl)
 
 
 def of_new_bucket(context: Context, owner: Account, ownership: str, blocks_public: bool) -> Acl | None:

@@ -12,6 +12,7 @@ from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.errors import PartMissing, UploadMissing
 from bucketry.store.disk.types import NewObject, Part, Upload, Version
 from bucketry.store.gateway import versions
+from bucketry.store.gateway.asked_acls import of_upload
 from bucketry.store.gateway.bodies import read_document
 from bucketry.store.gateway.bucket_settings import bucket_of, xml_response
 from bucketry.store.gateway.context import Context
@@ -50,16 +51,17 @@ async def complete_multipart_upload(context: Context) -> Response:
     uploaded = bucket.parts(upload_id, 0, MAX_PARTS)
     asked, whole = await parse_beside(len(body), _assemble, body, upload, uploaded)
     check_completion_headers(context.request.headers, whole, *checksum_of(upload))
+    owner, acl = of_upload(context, upload)
     new = NewObject(
         key=upload.key,
         etag=whole.etag,
-        owner=upload.owner,
+        owner=owner,
         modified_ms=context.services.clock_ms(),
         headers=upload.headers,
         checksums=whole.checksums,
         checksum_type=whole.checksum_type,
         tags=upload.tags,
-        acl=upload.acl,
+        acl=acl,
         is_versioned=versions.keeps_versions(bucket_of(context)),
     )
     try:

@@ -33,6 +33,16 @@ async def test_accounts_are_found_by_either_id_and_listed_in_order(identity: Ide
     assert identity.account_by_canonical_id("0" * 64) is None
 
 
+async def test_accounts_are_found_by_their_email(identity: Identity) -> None:
+    one, _, _ = await identity.create_account("one", "Owner@example.com")
+    await identity.create_account("none")
+    assert identity.accounts_by_email("owner@Example.com") == [one]
+    two, _, _ = await identity.create_account("two", "owner@example.com")
+    assert sorted(account.display_name for account in identity.accounts_by_email("owner@example.com")) == ["one", "two"]
+    assert identity.accounts_by_email("other@example.com") == []
+    assert two != one
+
+
 @pytest.mark.parametrize("name", ["", "x" * 51, "a\nb", "a\x00b"])
 async def test_account_needs_a_printable_name(identity: Identity, name: str) -> None:
     with pytest.raises(InvalidInput):

@@ -10,6 +10,7 @@ import pytest
 from bucketry.store.identity.errors import BucketTaken, InvalidInput, LimitExceeded, NoSuchBucket, NoSuchEntity
 from bucketry.store.identity.store import Identity
 from bucketry.store.identity.types import Account, BucketRecord, PublicAccessBlock
+from bucketry.store.s3.acl import Grant, Permission
 
 _POLICY = json.dumps(
     {
@@ -19,6 +20,8 @@ _POLICY = json.dumps(
         ],
     }
 )
+
+_ACL = '[["AllUsers","READ"]]'
 
 
 @pytest.fixture
@@ -117,6 +120,7 @@ async def test_setting_does_not_reach_a_bucket_that_took_the_name(
 
 async def test_unreadable_documents_count_as_the_strictest(identity: Identity, bucket: BucketRecord) -> None:
     await identity.set_bucket_setting("photos", "policy", _POLICY)
+    await identity.set_bucket_setting("photos", "acl", _ACL)
     await identity.set_bucket_setting("photos", "tags", {"a": "b"})
     await identity.set_bucket_setting("photos", "public_access_block", PublicAccessBlock(False, False, False, False))
 
@@ -130,6 +134,17 @@ async def test_unreadable_documents_count_as_the_strictest(identity: Identity, b
     assert (found.policy, found.is_policy_broken) == (None, True)
     assert found.public_access_block == PublicAccessBlock()
     assert found.tags == {}
+    assert found.acl == ()  # grants nothing, where none at all would be its owner's full control
+
+
+async def test_bucket_has_further_settings_from_its_first_moment(identity: Identity, account: Account) -> None:
+    settings = {"acl": _ACL, "later": "x"}
+    made = await identity.create_bucket("b", "b2", account.account_id, "r", "ObjectWriter", settings=settings)
+    assert (made.acl, dict(made.settings)) == ((Grant("AllUsers", Permission.READ),), {"later": "x"})
+    await identity.set_bucket_setting("b", "acl", None)
+    found = identity.bucket("b")
+    assert found is not None
+    assert found.acl is None
 
 
 async def test_bucket_is_deleted_by_name_and_id(identity: Identity, bucket: BucketRecord) -> None:

@@ -16,6 +16,7 @@ from bucketry.store.policy.evaluator import (
     Principal,
     evaluate,
     identity_allows,
+    nothing_forbids,
     resource_allows,
 )
 from bucketry.store.policy.language import DENY_EVERYTHING, Policy
@@ -205,6 +206,13 @@ def test_halves_for_acls() -> None:
     assert identity_allows(ask(OTHER_ROOT), [])
     assert not identity_allows(ask(OTHER_ROOT), [], DENIES)
     assert not identity_allows(ask(ANONYMOUS), [ALLOWS])
+    assert nothing_forbids(ask(ANN), [])
+    assert nothing_forbids(ask(ANONYMOUS), [])
+    assert not nothing_forbids(ask(ANN), [DENIES])
+    assert not nothing_forbids(ask(ANN), [None])
+    assert not nothing_forbids(ask(ANN), [], SILENT)
+    assert not nothing_forbids(ask(ANN), [], None, SILENT)
+    assert nothing_forbids(ask(ANN), [], ALLOWS, ALLOWS)
     assert resource_allows(ask(OTHER), TO_TWO)
     assert not resource_allows(ask(OTHER), TO_ONE)
     assert not resource_allows(ask(OTHER), None)
