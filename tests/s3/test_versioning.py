@@ -103,6 +103,14 @@ def test_version_that_is_not_there_is_told_from_one_that_never_was(s3: Any, vers
     assert body(s3, versioned, "k") == b"data"
 
 
+def test_write_can_not_name_its_version(store: Store, s3: Any, versioned: str) -> None:
+    version_id = put(s3, versioned, "k")
+    for headers in ({}, {"x-amz-copy-source": f"{versioned}/k?versionId={version_id}"}):
+        reply = store.request("PUT", f"/{versioned}/k?versionId={version_id}", store.one, headers, b"")
+        assert (reply.status, reply.code) == (400, "InvalidArgument")
+    assert listed(s3, versioned) == [("k", version_id, True, False)]
+
+
 def test_delete_marker_hides_and_tells_so(store: Store, s3: Any, versioned: str) -> None:
     version_id = put(s3, versioned, "k")
     marker = hide(s3, versioned, "k")

@@ -71,6 +71,7 @@ async def _while_replaced(context: Context, attempt: Callable[[Context], Awaitab
 
 
 async def _copy_object(context: Context) -> Response:
+    versions.refuse_version_id(context)
     guard = write_guard(context)
     headers = context.request.headers
     replaces_metadata = replaces(headers, "x-amz-metadata-directive", "metadata")

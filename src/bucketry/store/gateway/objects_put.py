@@ -29,6 +29,7 @@ FULL_OBJECT = "FULL_OBJECT"
 
 async def put_object(context: Context) -> Response:
     """Store the body as the object of this key."""
+    versions.refuse_version_id(context)
     guard = write_guard(context)
     tags = request_tags(context)
     headers = stored_headers(context.request.headers)

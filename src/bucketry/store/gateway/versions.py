@@ -77,6 +77,14 @@ def asked_version_id(context: Context) -> str | None:
     return version_id
 
 
+def refuse_version_id(context: Context) -> None:
+    """InvalidArgument for a write that names the version it would make."""
+    version_id = context.request.parameters.get("versionId")
+    if version_id is not None:
+        text = "This operation does not accept a version-id."
+        raise InvalidArgument(text, {"ArgumentName": "versionId", "ArgumentValue": version_id[:128]})
+
+
 def asked_version(context: Context, bucket: Bucket) -> Version:
     """The object version that a request means.
 
