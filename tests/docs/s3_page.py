@@ -11,8 +11,10 @@ INTRODUCTION = """\
 The S3 operations and IAM actions of the embedded store. Errors are AWS's codes and documents. What AWS has and the
 store has not is answered `NotImplemented` (501); it never pretends. Signature V4 is verified in headers and in
 presigned URLs, with every mode of `x-amz-content-sha256`; addresses are path style and `BUCKET.ENDPOINT`.
+URLs presigned by Signature V2, which older tools still make for us-east-1, are verified too.
 
-Rights are those of the whole IAM policy language: identity policies, bucket policies, explicit deny, conditions.
+Rights are those of the whole IAM policy language: identity policies, bucket policies, explicit deny, conditions. Where
+a bucket's object ownership is not `BucketOwnerEnforced`, its ACL and those of its objects count as well.
 
 ## S3
 

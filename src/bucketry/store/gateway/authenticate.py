@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from bucketry.store.gateway.http import Request
 from bucketry.store.identity.store import Identity
 from bucketry.store.identity.types import Caller
-from bucketry.store.s3 import sigv4
-from bucketry.store.s3.errors import InvalidAccessKeyId, InvalidToken, SignatureDoesNotMatch
+from bucketry.store.s3 import sigv2, sigv4
+from bucketry.store.s3.errors import InvalidAccessKeyId, InvalidRequest, InvalidToken, SignatureDoesNotMatch
 from bucketry.store.s3.sigv4 import Claim
 
 _KEYS_KEPT = 8192
@@ -46,6 +46,8 @@ class Authenticator:
         Refuses what can be refused without the body: malformed claims, wrong scope, times off. IAM and STS are global:
         any region is taken for them.
         """
+        if "AWSAccessKeyId" in request.raw_query and sigv2.is_claimed(request.raw_query, request.headers):
+            return self._identify_v2(request, now_ms, services)
         claim = sigv4.parse_claim(request.method, request.raw_path, request.raw_query, request.headers)
         if claim is None:
             return None
@@ -56,22 +58,38 @@ class Authenticator:
             return Signed(claim, None, _NOBODYS_KEY)
         return Signed(claim, caller, self._signing_key(caller, claim))
 
-    def verify(self, request: Request, signed: Signed, payload_sha256: str | None = None) -> Caller:
+    def _identify_v2(self, request: Request, now_ms: int, services: tuple[str, ...]) -> Signed:
+        claim = sigv2.parse_claim(request.raw_query, request.headers)
+        if claim.service not in services:
+            raise InvalidRequest("This service takes AWS4-HMAC-SHA256 only.")
+        sigv2.check_time(claim, now_ms / 1000)
+        caller = self._identity.caller(claim.access_key_id)
+        return Signed(claim, caller if caller is not None and caller.is_active else None, b"")
+
+    def verify(
+        self, request: Request, signed: Signed, payload_sha256: str | None = None, host_bucket: str = ""
+    ) -> Caller:
         """The caller, if the request is signed with the key's secret; the errors of sigv4.verify if not.
 
-        `payload_sha256` is for calls without x-amz-content-sha256 (IAM, STS), whose body is read before.
+        `payload_sha256` is for calls without x-amz-content-sha256 (IAM, STS), whose body is read before; `host_bucket`
+        the bucket that the Host names, "" where the path does: V2 signs it as part of the path.
         """
         claim = signed.claim
         try:
-            sigv4.verify(
-                claim,
-                signed.signing_key,
-                request.method,
-                request.raw_path,
-                request.raw_query,
-                request.headers,
-                payload_sha256,
-            )
+            if claim.version == sigv2.VERSION:
+                secret = signed.caller.secret_access_key if signed.caller else "nobody's"
+                path = f"/{host_bucket}{request.raw_path}" if host_bucket else request.raw_path
+                sigv2.verify(claim, secret, request.method, path, request.raw_query, request.headers)
+            else:
+                sigv4.verify(
+                    claim,
+                    signed.signing_key,
+                    request.method,
+                    request.raw_path,
+                    request.raw_query,
+                    request.headers,
+                    payload_sha256,
+                )
         except SignatureDoesNotMatch:
             if signed.caller is not None:
                 raise

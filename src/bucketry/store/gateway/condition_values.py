@@ -175,8 +175,12 @@ _FIXED: dict[str, Callable[[Context], ContextValue | None]] = {
     "s3:x-amz-copy-source": _copy_source,
     "s3:x-amz-content-sha256": lambda context: context.claim.content_sha256 if context.claim else None,
     "s3:authtype": _auth_type,
-    "s3:signatureversion": lambda context: "AWS4-HMAC-SHA256" if context.claim else None,
-    "s3:signatureage": lambda context: (
-        str(max(0, context.now_ms - context.claim.epoch_s * 1000)) if context.claim else None
+    "s3:signatureversion": lambda context: (
+        ("AWS4-HMAC-SHA256" if context.claim.version == 4 else "AWS") if context.claim else None
+    ),
+    "s3:signatureage": lambda context: (  # a URL of V2 doesn't tell when it was signed
+        str(max(0, context.now_ms - context.claim.epoch_s * 1000))
+        if context.claim and context.claim.version == 4
+        else None
     ),
 }

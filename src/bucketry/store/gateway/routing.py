@@ -56,6 +56,10 @@ class Router:
         names.check_key(key)
         return Target(Resource.OBJECT, bucket, key)
 
+    def host_bucket(self, request: Request) -> str:
+        """The bucket that the Host names; "" where the path does."""
+        return self._bucket_of_host(request.headers.get("host") or "") or ""
+
 
 def is_iam(request: Request, target: Target) -> bool:
     """Whether this is a call of the IAM (or STS) Query API: a form posted to the root."""

@@ -69,6 +69,7 @@ class Claim(NamedTuple):
     payload: PayloadMode
     content_sha256: str | None  # x-amz-content-sha256 as it is signed; None when absent (IAM and STS only)
     session_token: str | None
+    version: int = 4  # 2: a URL presigned the old way, whose fields sigv2.py explains
 
     @property
     def scope(self) -> str:
