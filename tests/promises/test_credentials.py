@@ -136,6 +136,8 @@ READS: dict[str, Call] = {
     "head bucket": lambda s3, b: s3.head_bucket(Bucket=b),
     "read cors": lambda s3, b: s3.get_bucket_cors(Bucket=b),
     "read website": lambda s3, b: s3.get_bucket_website(Bucket=b),
+    "read acl": lambda s3, b: s3.get_bucket_acl(Bucket=b),
+    "read acl of object": lambda s3, b: s3.get_object_acl(Bucket=b, Key="k"),
     "read tagging": lambda s3, b: s3.get_bucket_tagging(Bucket=b),
 }
 STORES: dict[str, Call] = {

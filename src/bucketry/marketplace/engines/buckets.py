@@ -80,14 +80,14 @@ def configure(
 
 def _open(s3: S3Client, bucket: str, partition: str) -> None:
     """The block must be lifted before the policy is set."""
-    s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=_UNBLOCKED)  # type: ignore[arg-type]  # dict
+    s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=_UNBLOCKED)  # type: ignore[arg-type]  # a dict of literals
     s3.put_bucket_policy(Bucket=bucket, Policy=rights.of_public_bucket(bucket, partition))
 
 
 def _close(s3: S3Client, bucket: str) -> None:
     """The block is put back after the policy is gone."""
     s3.delete_bucket_policy(Bucket=bucket)
-    s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=_BLOCKED)  # type: ignore[arg-type]  # dict
+    s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=_BLOCKED)  # type: ignore[arg-type]  # a dict of literals
 
 
 def delete(connection: Connection, bucket: str) -> None:

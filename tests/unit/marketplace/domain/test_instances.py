@@ -61,7 +61,7 @@ async def test_another_order_of_the_same_id_exists_differently(
     world: World, change: dict[str, object], difference: str
 ) -> None:
     await world.marketplace.instances.provision(world.order("i1"))
-    outcome = await world.marketplace.instances.provision(world.order("i1", **change))  # type: ignore[arg-type]  # mixed
+    outcome = await world.marketplace.instances.provision(world.order("i1", **change))  # type: ignore[arg-type]  # values of mixed types
     assert isinstance(outcome, ExistsDifferently)
     assert outcome.difference == difference
 
@@ -138,7 +138,7 @@ async def test_the_keeper_leaves_what_others_work_on(world: World) -> None:
         begun.set()
         await finish.wait()
 
-    world.engine.configure = wait  # type: ignore[method-assign]
+    world.engine.configure = wait  # type: ignore[method-assign]  # the fake engine waits here
     order = asyncio.create_task(world.marketplace.instances.provision(world.order("i1")))
     await begun.wait()
     assert await world.process().resume_unfinished() == 0

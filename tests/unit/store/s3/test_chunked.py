@@ -200,7 +200,7 @@ def test_altered_signature_key_seed_date_and_scope() -> None:
     refuses(SignatureDoesNotMatch, decoder(SIGNED, 5, seed="0" * 64), body)
     for change in ({"signing_key": b"x" * 32}, {"scope": SCOPE.replace("s3", "iam")}, {"amz_date": "20130524T000001Z"}):
         values = {"seed_signature": SEED, "signing_key": KEY, "scope": SCOPE, "amz_date": AMZ_DATE} | change
-        refuses(SignatureDoesNotMatch, Decoder(SIGNED, decoded_length=5, **values), body)  # type: ignore[arg-type]  # mixed
+        refuses(SignatureDoesNotMatch, Decoder(SIGNED, decoded_length=5, **values), body)  # type: ignore[arg-type]  # values of mixed types
 
 
 def test_altered_last_chunk_signature() -> None:
