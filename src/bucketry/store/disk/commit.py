@@ -23,6 +23,7 @@ from typing import Any
 
 import apsw
 
+from bucketry.store.disk.checkpoint import Checkpoints
 from bucketry.store.disk.errors import BucketMissing, DiskError, DiskFull, from_os
 from bucketry.store.disk.files import Files
 from bucketry.store.disk.groups import Group
@@ -59,6 +60,7 @@ class Committer:
         self._files = files
         self._clock_ms = clock_ms
         self._group: Group[_Change] = Group(pool, self._work, _GROUP_LIMIT)
+        self._checkpoints = Checkpoints(index, pool)
         self._connection: apsw.Connection | None = None
         self._lock_descriptor = -1
         self._wal_pages = 0
@@ -75,11 +77,12 @@ class Committer:
 
     @property
     def is_idle(self) -> bool:
-        return self._group.is_idle
+        return self._group.is_idle and self._checkpoints.is_idle
 
     def close(self) -> None:
         """Wait for what is under way and close the connection."""
         self._group.wait_idle()
+        self._checkpoints.wait_idle()
         self._close_connection()
         if self._lock_descriptor >= 0:
             self._files.close(self._lock_descriptor)
@@ -99,11 +102,12 @@ class Committer:
         changes = take()
         self._commit(changes)
         if self._wal_pages >= _CHECKPOINT_AT_LAST_PAGES:
-            self._checkpoint(apsw.SQLITE_CHECKPOINT_RESTART)
+            self._restart_wal()
         self._unlock()
         self._settle(changes)
         if self._wal_pages >= _CHECKPOINT_PAGES:
-            self._checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)
+            self._wal_pages = 0  # the next commit counts them anew
+            self._checkpoints.ask()
         return None
 
     def _unlock(self) -> None:
@@ -215,12 +219,12 @@ class Committer:
         self._wal_pages = pages
         return apsw.SQLITE_OK
 
-    def _checkpoint(self, mode: int) -> None:
-        """Bring the WAL into the database. A failure costs nothing: all is in the WAL, the next one tries again."""
+    def _restart_wal(self) -> None:
+        """Bring all of the WAL into the database, so that it begins anew. A failure costs nothing but its growth."""
         if self._connection is None:
             return
         try:
-            self._connection.wal_checkpoint(mode=mode)
+            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
             self._wal_pages = 0
         except (apsw.Error, OSError):
             self._drop_connection()
