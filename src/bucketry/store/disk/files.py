@@ -145,8 +145,8 @@ class Files:
     # Locks: of whole files (flock: one holder a descriptor, fair, gone with the process), and of single bytes.
 
     def lock(self, descriptor: int) -> None:
-        """Wait for the exclusive lock of a file. The system wakes who waits in order; two busy processes share it evenly
-        (measured: with a second lock that enforces turns, p99 of commits stays the same)."""
+        """Wait for the exclusive lock of a file. The system wakes who waits in order; two busy processes share it
+        evenly (measured: with a second lock that enforces turns, p99 of commits stays the same)."""
         fcntl.flock(descriptor, fcntl.LOCK_EX)
 
     def lock_shared(self, descriptor: int) -> None:
