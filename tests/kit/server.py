@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import re
 import select
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +19,7 @@ from typing import Any
 from tests.kit.programs import bucketry
 
 START_SECONDS = 30.0
+_session_lock = threading.Lock()
 LISTEN = ("--s3-listen", "127.0.0.1:0", "--website-listen", "127.0.0.1:0", "--api-listen", "127.0.0.1:0")
 
 
@@ -137,18 +140,28 @@ class Server:
 
 
 def boto_client(service: str, credentials: Mapping[str, str], admin: Mapping[str, str], **config: Any) -> Any:
-    import boto3
     from botocore.config import Config
 
-    session = boto3.session.Session(
-        aws_access_key_id=credentials["access_key_id"],
-        aws_secret_access_key=credentials["secret_access_key"],
-        region_name=admin["region"],
-    )
     if service == "s3":
         config = {"signature_version": "s3v4", **config}  # presigned URLs would be V2 otherwise
     options: dict[str, Any] = {"retries": {"total_max_attempts": 1}, "s3": {"addressing_style": "path"}, **config}
-    return session.client(service, endpoint_url=admin["s3_endpoint"], config=Config(**options))
+    with _session_lock:
+        return _session().client(
+            service,
+            endpoint_url=admin["s3_endpoint"],
+            region_name=admin["region"],
+            aws_access_key_id=credentials["access_key_id"],
+            aws_secret_access_key=credentials["secret_access_key"],
+            config=Config(**options),
+        )
+
+
+@functools.cache
+def _session() -> Any:
+    """One for all clients: it reads the SDK's models once, which takes longer than most tests. Not thread-safe."""
+    import boto3
+
+    return boto3.session.Session()
 
 
 def is_running(process: int) -> bool:

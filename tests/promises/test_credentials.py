@@ -24,16 +24,15 @@ TEXTS = {
 }  # fmt: skip
 PAGE = {"IndexDocument": {"Suffix": "index.html"}}
 CORS: dict[str, Any] = {"CORSRules": [{"AllowedOrigins": ["https://example.org"], "AllowedMethods": ["GET"]}]}
-TAGS = {"TagSet": [{"Key": "colour", "Value": "red"}]}
-ANYONE = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": ["arn:aws:s3:::B", "arn:aws:s3:::B/*"]}
-        ],
-    }
-)
 CONNECTIONS = 16  # enough that each worker has several
+TAGS = {"TagSet": [{"Key": "colour", "Value": "red"}]}
+
+
+def policy(effect: str, bucket: str) -> str:
+    """A bucket policy about everyone. One that allows is refused by the public access block, too; one that denies is
+    not, so it shows whether the right to set any policy is there."""
+    statement = {"Effect": effect, "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def refusal(call: Callable[[], Any]) -> str:
@@ -164,7 +163,8 @@ NEVER: dict[str, Call] = {
     "create it again": lambda s3, b: s3.create_bucket(Bucket=b),
     "delete it": lambda s3, b: s3.delete_bucket(Bucket=b),
     "list buckets": lambda s3, b: s3.list_buckets(),
-    "set policy": lambda s3, b: s3.put_bucket_policy(Bucket=b, Policy=ANYONE.replace(":::B", f":::{b}")),
+    "open by policy": lambda s3, b: s3.put_bucket_policy(Bucket=b, Policy=policy("Allow", b)),
+    "set policy": lambda s3, b: s3.put_bucket_policy(Bucket=b, Policy=policy("Deny", b)),
     "delete policy": lambda s3, b: s3.delete_bucket_policy(Bucket=b),
     "open access": lambda s3, b: s3.put_public_access_block(Bucket=b, PublicAccessBlockConfiguration={}),
     "delete access block": lambda s3, b: s3.delete_public_access_block(Bucket=b),
