@@ -49,7 +49,12 @@ def test_object_ownership_is_the_servers_where_an_order_says_nothing(
 ) -> None:
     environment = {"BUCKETRY_STORE__DEFAULT_OBJECT_OWNERSHIP": "ObjectWriter"}
     customer = Customer.of(fresh_server(workers=1, environment=environment), tmp_path / "home")
-    for ordered, found in ((None, "ObjectWriter"), ("BucketOwnerEnforced", "BucketOwnerEnforced")):
-        name = customer.order(**({"object_ownership": ordered} if ordered else {}))
-        rules = customer.root.get_bucket_ownership_controls(Bucket=customer.bucket(name))
-        assert rules["OwnershipControls"]["Rules"] == [{"ObjectOwnership": found}]
+    silent, told = customer.order(), customer.order(object_ownership="BucketOwnerEnforced")
+    assert [ownership(customer, name) for name in (silent, told)] == ["ObjectWriter", "BucketOwnerEnforced"]
+    customer.ok("update-service", told, "-c", '{"object_ownership": null}')
+    assert ownership(customer, told) == "ObjectWriter"
+
+
+def ownership(customer: Customer, name: str) -> str:
+    controls = customer.root.get_bucket_ownership_controls(Bucket=customer.bucket(name))["OwnershipControls"]
+    return str(controls["Rules"][0]["ObjectOwnership"])
