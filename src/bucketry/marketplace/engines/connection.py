@@ -151,7 +151,7 @@ class Connection:
         if (status >= 500 and code != "NotImplemented") or code in _OVERLOADED:
             return EngineUnavailable(f"The engine {self.engine_name} failed while {what} ({code}); try again later.")
         message = logs.redact(str(response.get("Error", {}).get("Message", "")))[:_TOLD_CHARACTERS]
-        return EngineRefused(f"The engine {self.engine_name} refused {what}: {code}: {message}".rstrip(": ") + ".")
+        return EngineRefused(f"The engine {self.engine_name} refused {what}: {code}: {message}".rstrip(": .") + ".")
 
 
 def code_of(error: Exception) -> str:
