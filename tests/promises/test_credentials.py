@@ -200,17 +200,26 @@ def test_no_key_may_change_who_reads_or_make_and_remove_buckets(
     assert visit(f"{key['endpoint_url']}/{key['bucket']}/k").status == 403
 
 
-def test_no_acl_opens_the_bucket_or_an_object(shared: Customer, key: dict[str, Any]) -> None:
-    """Neither by the ACL calls nor by the header of others."""
-    s3, bucket = shared.s3(key), key["bucket"]
-    for call in (
-        lambda: s3.put_bucket_acl(Bucket=bucket, ACL="public-read"),
-        lambda: s3.put_object_acl(Bucket=bucket, Key="k", ACL="public-read"),
-        lambda: s3.put_object(Bucket=bucket, Key="open", Body=b"body", ACL="public-read"),
-    ):
-        assert refusal(call) in ("AccessDenied", "NotImplemented", "AccessControlListNotSupported")
-    for name in ("k", "open"):
-        assert visit(f"{key['endpoint_url']}/{bucket}/{name}").status == 403
+@pytest.mark.parametrize("plan", ["basic", "basic-public"])
+def test_no_acl_gives_anything_to_others(customer: Customer, plan: str) -> None:
+    """Where ACLs count: neither to everybody nor to one other account, by the calls or by headers of others."""
+    key = customer.key(customer.order(plan, object_ownership="ObjectWriter"))
+    s3, bucket = customer.s3(key), key["bucket"]
+    s3.put_object(Bucket=bucket, Key="k", Body=b"body")
+    other = customer.server.create_account(f"other-of-{customer.space}")
+    for grant in ({"ACL": "public-read"}, {"GrantFullControl": f'id="{other["canonical_id"]}"'}):
+        calls = [
+            lambda grant=grant: s3.put_bucket_acl(Bucket=bucket, **grant),
+            lambda grant=grant: s3.put_object_acl(Bucket=bucket, Key="k", **grant),
+            lambda grant=grant: s3.put_object(Bucket=bucket, Key="new", Body=b"body", **grant),
+            lambda grant=grant: s3.copy_object(Bucket=bucket, Key="new", CopySource=f"{bucket}/k", **grant),
+            lambda grant=grant: s3.create_multipart_upload(Bucket=bucket, Key="new", **grant),
+        ]
+        assert [refusal(call) for call in calls] == ["AccessDenied"] * len(calls)
+    assert [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["k"]
+    foreign = customer.s3(other)
+    assert refusal(lambda: foreign.list_objects_v2(Bucket=bucket)) == "AccessDenied"
+    assert refusal(lambda: foreign.get_object_acl(Bucket=bucket, Key="k")) == "AccessDenied"
 
 
 @pytest.mark.parametrize("what", [*READS, *STORES, *CHANGES, *NEVER])

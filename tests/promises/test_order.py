@@ -308,6 +308,7 @@ def test_a_mistake_is_one_line_with_its_exit_code_and_changes_nothing(taken: Cus
     assert refused.code == code, refused
     for word in words:
         assert word in refused.error
+    assert ".." not in refused.error
     assert state_of(taken) == before
 
 
