@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 JOBS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-all lint format docs docs-check bench conformance check lock clean
+.PHONY: help setup setup-dev run test test-all lint format docs docs-check bench bench-broker conformance check lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,6 +56,9 @@ $(VENV)/.bench: requirements-bench.lock $(VENV)/.dev
 
 bench: $(VENV)/.bench  ## Measure beside SeaweedFS in one run (needs wrk); writes docs/performance.md
 	$(BIN)/python -m bench --output docs/performance.md $(BENCH)
+
+bench-broker: setup-dev  ## Measure orders and bindings over the broker API; writes docs/performance.md
+	$(BIN)/python -m bench.broker --output docs/performance.md $(BENCH)
 
 S3TESTS ?= ../s3-tests
 SELECTION ?= core

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +74,16 @@ class Measured:
             ),
         )
 
-    def memory_mb(self) -> tuple[float, float]:
-        """Megabytes of all its processes: proportional (pages shared by n count 1/n), and resident added up."""
+    def processes(self) -> list[int]:
+        """The numbers of all its processes."""
         assert self._process is not None
+        return _family(self._process.pid)
+
+    def memory_mb(self, numbers: Sequence[int] | None = None) -> tuple[float, float]:
+        """Megabytes of all its processes, or of `numbers` among them: proportional (pages shared by n count 1/n), and
+        resident added up."""
         proportional = resident = 0
-        for number in _family(self._process.pid):
+        for number in self.processes() if numbers is None else numbers:
             try:
                 for line in Path(f"/proc/{number}/smaps_rollup").read_text().splitlines():
                     if line.startswith("Pss:"):
@@ -91,9 +96,8 @@ class Measured:
 
     def cpu_seconds(self) -> float:
         """User and system time of all its processes so far."""
-        assert self._process is not None
         ticks = 0
-        for number in _family(self._process.pid):
+        for number in self.processes():
             try:
                 fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
                 ticks += int(fields[11]) + int(fields[12])
@@ -114,11 +118,12 @@ class Measured:
 
     def _run(self, command: list[str], is_ready: Callable[[], bool]) -> None:
         begun = time.monotonic()
-        with (self.folder.parent / f"{self.folder.name}.log").open("ab") as log:
+        path = self.folder.parent / f"{self.folder.name}.log"
+        with path.open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, cwd=self.folder)
         while not is_ready():
             if self._process.poll() is not None or time.monotonic() - begun > START_SECONDS:
-                raise SystemExit(f"{self.name} did not start; see {self.folder}.log")
+                raise SystemExit(f"{self.name} did not start:\n{path.read_text(errors='replace')[-2000:]}")
             time.sleep(0.01)
         self.ready_seconds = time.monotonic() - begun
 
@@ -140,13 +145,17 @@ def _family(root: int) -> list[int]:
 class Bucketry(Measured):
     name = "bucketry"
 
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.data = folder / "data"
+        self.admin: dict[str, Any] = {}
+
     def start(self) -> Measured:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.version = subprocess.run(
             [BIN / "bucketry", "--version"], capture_output=True, text=True, check=True
         ).stdout.split()[-1]
         port, website, api = free_port(), free_port(), free_port()
-        data = self.folder / "data"
         listen = [f"--{name}-listen=127.0.0.1:{n}" for name, n in (("s3", port), ("website", website), ("api", api))]
         log = self.folder.parent / f"{self.folder.name}.log"
         seen = log.stat().st_size if log.exists() else 0
@@ -154,10 +163,10 @@ class Bucketry(Measured):
         def is_ready() -> bool:
             return log.exists() and b"\nready" in b"\n" + log.read_bytes()[seen:]
 
-        self._run([str(BIN / "bucketry"), "serve", "--data", str(data), *listen], is_ready)
-        admin = json.loads((data / "admin.json").read_text())
-        self.endpoint = admin["s3_endpoint"]
-        self.access_key_id, self.secret_access_key = admin["access_key_id"], admin["secret_access_key"]
+        self._run([str(BIN / "bucketry"), "serve", "--data", str(self.data), *listen], is_ready)
+        self.admin = json.loads((self.data / "admin.json").read_text())
+        self.endpoint = self.admin["s3_endpoint"]
+        self.access_key_id, self.secret_access_key = self.admin["access_key_id"], self.admin["secret_access_key"]
         return self
 
 

@@ -1,8 +1,8 @@
 """The connection to the marketplace's database: transactions in threads, and the schema brought up to date.
 
-SQLite runs with a rollback journal, since the WAL of the versions that Python brings can lose data; TRUNCATE, since
-deleting the journal would need a sync of the folder to be durable. Writes begin with BEGIN IMMEDIATE, so that none
-fails half way for a lock.
+SQLite runs in WAL mode by a driver of our own (sqlite_driver.py): one sync a commit. Writes begin with BEGIN IMMEDIATE,
+so that none fails half way for a lock, and go through one thread, first come, first served: SQLite's own waiting polls,
+and some would wait for seconds while others pass them.
 """
 
 from __future__ import annotations
@@ -11,48 +11,57 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 
 from bucketry.marketplace.domain.ports import Duplicate, StillReferenced
+from bucketry.marketplace.records import sqlite_driver
 
 HEAD = "0001"  # the newest migration; a test compares
 _BUSY_TIMEOUT_MS = 30_000
 _THREADS = 8
 _IS_WRITE = "bucketry_is_write"
+_IS_BRIEF = "bucketry_is_brief"
 
 _Result = TypeVar("_Result")
 
 
 def make_engine(url: str) -> sa.Engine:
     """An engine for a database URL as SQLAlchemy writes them."""
-    if sa.make_url(url).get_backend_name() != "sqlite":
+    if not _is_sqlite(url):
         return sa.create_engine(url, pool_size=_THREADS, max_overflow=0, pool_pre_ping=True)
     engine = sa.create_engine(
         url,
-        pool_size=_THREADS,
+        module=sqlite_driver,
+        pool_size=_THREADS + 1,
         max_overflow=0,
         poolclass=sa.QueuePool,
-        connect_args={"check_same_thread": False, "timeout": _BUSY_TIMEOUT_MS / 1000},
+        connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000},
     )
 
     @event.listens_for(engine, "connect")
-    def _connected(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # transactions begin where we say, see below
-        cursor = connection.cursor()
-        for pragma in ("journal_mode = TRUNCATE", "synchronous = FULL", "foreign_keys = ON"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+    def _connected(connection: sqlite_driver.Connection, _record: object) -> None:
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            connection.apsw.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def _begun(connection: sa.Connection) -> None:
-        is_write = connection.get_execution_options().get(_IS_WRITE, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+        options = connection.get_execution_options()
+        if options.get(_IS_WRITE, False):
+            synchronous = "NORMAL" if options.get(_IS_BRIEF, False) else "FULL"  # without and with a sync in WAL mode
+            driver = connection.connection.dbapi_connection
+            assert isinstance(driver, sqlite_driver.Connection)
+            driver.apsw.execute(f"PRAGMA synchronous = {synchronous}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(_IS_WRITE, False) else "BEGIN")
 
     return engine
+
+
+def _is_sqlite(url: str) -> bool:
+    return sa.make_url(url).get_backend_name() == "sqlite"
 
 
 def sqlite_url(path: Path) -> str:
@@ -66,14 +75,18 @@ class Database:
     def __init__(self, url: str) -> None:
         self.engine = make_engine(url)
         self._writer = self.engine.execution_options(**{_IS_WRITE: True})
+        self._brief = self.engine.execution_options(**{_IS_WRITE: True, _IS_BRIEF: True})
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="records")
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="records-writer") if _is_sqlite(url) else self._threads
 
     async def read(self, work: Callable[[sa.Connection], _Result]) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, self.engine, work)
 
-    async def write(self, work: Callable[[sa.Connection], _Result]) -> _Result:
-        """Raises Duplicate, StillReferenced where a constraint says no."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, self._writer, work)
+    async def write(self, work: Callable[[sa.Connection], _Result], is_brief: bool = False) -> _Result:
+        """Durable when it returns; with `is_brief`, only what a process that dies may leave is (a power cut may take it
+        back, though never what was written before). Raises Duplicate, StillReferenced where a constraint says no."""
+        engine = self._brief if is_brief else self._writer
+        return await asyncio.get_running_loop().run_in_executor(self._writing, self._run, engine, work)
 
     @staticmethod
     def _run(engine: sa.Engine, work: Callable[[sa.Connection], _Result]) -> _Result:
@@ -90,6 +103,7 @@ class Database:
                 _upgrade(connection)
 
     async def close(self) -> None:
+        self._writing.shutdown()
         self._threads.shutdown()
         self.engine.dispose()
 

@@ -1,4 +1,8 @@
-"""Queries of instances, and the holds on them: ports.InstanceRecords."""
+"""Queries of instances, and the holds on them: ports.InstanceRecords.
+
+A hold is brief: it lives no longer than the process that has it, so a power cut may take it back.
+Statements are made once: putting one together costs SQLAlchemy several times what running it does.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +24,44 @@ from bucketry.marketplace.records.tables import (
 
 RELEASED = {"holder": None, "held_until_ms": 0}
 
+_GUID = instances.c.guid == sa.bindparam("of_guid")
+_MINE = _GUID & (instances.c.holder == sa.bindparam("of_holder"))
+_IS_FREE = instances.c.holder.is_(None) | (instances.c.held_until_ms < sa.bindparam("now_ms"))
+_IN_SPACE = instances.c.space_guid == sa.bindparam("of_space")
+
+_INSERT = instances.insert()
+_CHANGE_MINE = instances.update().where(_MINE)
+_DELETE_MINE = instances.delete().where(_MINE)
+_IS_MINE = sa.select(sa.literal(1)).where(_MINE).with_for_update(of=instances)
+_TAKE = instances.update().where(_GUID, _IS_FREE).returning(instances)
+_IS_THERE = sa.select(instances.c.guid).where(_GUID)
+_GET = sa.select(instances).where(_GUID)
+_FIND = sa.select(instances).where(_IN_SPACE, instances.c.name == sa.bindparam("of_name")).limit(2)
+_LIST = (
+    sa.select(instances)
+    .where(_IN_SPACE, instances.c.name > sa.bindparam("after_name"))
+    .order_by(instances.c.name, instances.c.guid)
+    .limit(sa.bindparam("most"))
+)
+_FORGET_MENTIONS = binding_instances.delete().where(binding_instances.c.instance_guid == sa.bindparam("of_guid"))
+_UNFINISHED = sa.union(
+    sa.select(instances.c.guid).where(UNFINISHED_INSTANCE, _IS_FREE).limit(sa.bindparam("most")).subquery().select(),
+    sa.select(instances.c.guid)
+    .join(bindings, bindings.c.instance_guid == instances.c.guid)
+    .where(UNFINISHED_BINDING, _IS_FREE)
+    .limit(sa.bindparam("most"))
+    .subquery()
+    .select(),
+)
+
 
 def check_held(connection: sa.Connection, instance_guid: str, holder: str, release: bool) -> None:
     """Raise HoldLost unless `holder` has the instance; give it back with `release`."""
-    mine = (instances.c.guid == instance_guid) & (instances.c.holder == holder)
+    mine = {"of_guid": instance_guid, "of_holder": holder}
     if release:
-        is_mine = bool(connection.execute(instances.update().where(mine).values(RELEASED)).rowcount)
+        is_mine = bool(connection.execute(_CHANGE_MINE, mine | RELEASED).rowcount)
     else:
-        is_mine = bool(connection.execute(sa.select(sa.literal(1)).where(mine).with_for_update(of=instances)).scalar())
+        is_mine = bool(connection.execute(_IS_MINE, mine).scalar())
     if not is_mine:
         raise HoldLost
 
@@ -40,81 +74,68 @@ class InstanceQueries:
     async def insert_instance(self, instance: Instance, hold: Hold) -> None:
         columns = rows.instance_columns(instance) | {"holder": hold.holder, "held_until_ms": hold.until_ms}
         try:
-            await self._database.write(lambda connection: connection.execute(instances.insert().values(columns)))
+            await self._database.write(lambda connection: connection.execute(_INSERT, columns))
         except Duplicate:
             # Which of several constraints a database names is chance; the same id is what counts.
             raise Duplicate("guid") if await self.get_instance(instance.guid) else Duplicate("name") from None
 
     async def hold_instance(self, guid: str, hold: Hold, now_ms: int) -> Instance | Held:
+        taken = {"of_guid": guid, "now_ms": now_ms, "holder": hold.holder, "held_until_ms": hold.until_ms}
+
         def work(connection: sa.Connection) -> Instance | Held:
-            is_free = instances.c.holder.is_(None) | (instances.c.held_until_ms < now_ms)
-            take = instances.update().where(instances.c.guid == guid, is_free)
-            row = connection.execute(
-                take.values(holder=hold.holder, held_until_ms=hold.until_ms).returning(instances)
-            ).one_or_none()
+            row = connection.execute(_TAKE, taken).one_or_none()
             if row is not None:
                 return rows.instance(row)
-            is_there = connection.execute(sa.select(instances.c.guid).where(instances.c.guid == guid)).scalar()
+            is_there = connection.execute(_IS_THERE, {"of_guid": guid}).scalar()
             return Held.ELSEWHERE if is_there else Held.MISSING
 
-        return await self._database.write(work)
+        return await self._database.write(work, is_brief=True)
 
     async def renew_hold(self, guid: str, hold: Hold) -> bool:
-        renew = (
-            instances.update()
-            .where(instances.c.guid == guid, instances.c.holder == hold.holder)
-            .values(held_until_ms=hold.until_ms)
-        )
-        return bool(await self._database.write(lambda connection: connection.execute(renew).rowcount))
+        renewed = {"of_guid": guid, "of_holder": hold.holder, "held_until_ms": hold.until_ms}
+
+        def work(connection: sa.Connection) -> bool:
+            return bool(connection.execute(_CHANGE_MINE, renewed).rowcount)
+
+        return await self._database.write(work, is_brief=True)
 
     async def release_instance(self, guid: str, holder: str) -> None:
-        release = instances.update().where(instances.c.guid == guid, instances.c.holder == holder).values(RELEASED)
-        await self._database.write(lambda connection: connection.execute(release))
+        released = {"of_guid": guid, "of_holder": holder} | RELEASED
+        await self._database.write(lambda connection: connection.execute(_CHANGE_MINE, released), is_brief=True)
 
     async def save_instance(self, instance: Instance, holder: str, release: bool) -> None:
         columns = rows.instance_columns(instance) | (RELEASED if release else {})
+        changed = columns | {"of_guid": instance.guid, "of_holder": holder}
 
         def work(connection: sa.Connection) -> None:
-            change = instances.update().where(instances.c.guid == instance.guid, instances.c.holder == holder)
-            if not connection.execute(change.values(columns)).rowcount:
+            if not connection.execute(_CHANGE_MINE, changed).rowcount:
                 raise HoldLost
 
         await self._database.write(work)
 
     async def delete_instance(self, guid: str, holder: str) -> None:
         def work(connection: sa.Connection) -> None:
-            connection.execute(binding_instances.delete().where(binding_instances.c.instance_guid == guid))
-            mine = (instances.c.guid == guid) & (instances.c.holder == holder)
-            if not connection.execute(instances.delete().where(mine)).rowcount:
+            connection.execute(_FORGET_MENTIONS, {"of_guid": guid})
+            if not connection.execute(_DELETE_MINE, {"of_guid": guid, "of_holder": holder}).rowcount:
                 raise HoldLost  # takes the first statement back, too
 
         await self._database.write(work)
 
     async def get_instance(self, guid: str) -> Instance | None:
-        chosen = sa.select(instances).where(instances.c.guid == guid)
-        row = await self._database.read(lambda connection: connection.execute(chosen).one_or_none())
-        return None if row is None else rows.instance(row)
+        found = await self._instances(_GET, of_guid=guid)
+        return found[0] if found else None
 
     async def find_instances(self, space_guid: str, name: str) -> list[Instance]:
-        chosen = sa.select(instances).where(instances.c.space_guid == space_guid, instances.c.name == name).limit(2)
-        return await self._instances(chosen)
+        return await self._instances(_FIND, of_space=space_guid, of_name=name)
 
     async def list_instances(self, space_guid: str, after_name: str, limit: int) -> list[Instance]:
-        chosen = sa.select(instances).where(instances.c.space_guid == space_guid, instances.c.name > after_name)
-        return await self._instances(chosen.order_by(instances.c.name, instances.c.guid).limit(limit))
+        return await self._instances(_LIST, of_space=space_guid, after_name=after_name, most=limit)
 
     async def unfinished_instances(self, now_ms: int, limit: int) -> list[str]:
-        is_free = instances.c.holder.is_(None) | (instances.c.held_until_ms < now_ms)
-        own = sa.select(instances.c.guid).where(UNFINISHED_INSTANCE, is_free)
-        with_bindings = (
-            sa.select(instances.c.guid)
-            .join(bindings, bindings.c.instance_guid == instances.c.guid)
-            .where(UNFINISHED_BINDING, is_free)
-        )
-        chosen = sa.union(own.limit(limit).subquery().select(), with_bindings.limit(limit).subquery().select())
-        found = await self._database.read(lambda connection: connection.execute(chosen).scalars().all())
+        asked = {"now_ms": now_ms, "most": limit}
+        found = await self._database.read(lambda connection: connection.execute(_UNFINISHED, asked).scalars().all())
         return list(found)[:limit]
 
-    async def _instances(self, chosen: sa.Select[Any]) -> list[Instance]:
-        found = await self._database.read(lambda connection: connection.execute(chosen).all())
+    async def _instances(self, chosen: sa.Select[Any], **asked: Any) -> list[Instance]:
+        found = await self._database.read(lambda connection: connection.execute(chosen, asked).all())
         return [rows.instance(row) for row in found]

@@ -119,3 +119,11 @@ def binding_columns(value: Binding) -> dict[str, Any]:
         "created_ms": value.created_ms,
         "sealed_key": value.sealed_key,
     }
+
+
+def mentions(value: Binding) -> list[dict[str, Any]]:
+    """The rows of the additional instances."""
+    return [
+        {"binding_guid": value.guid, "instance_guid": guid, "position": position}
+        for position, guid in enumerate(value.additional_instances)
+    ]

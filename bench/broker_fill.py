@@ -1,0 +1,159 @@
+"""Fills a stopped server's folder with instances and bindings, as orders would have left them, but in few commits:
+buckets, users with their policies and keys in the store, and the marketplace's records of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from bucketry.kernel import ids
+from bucketry.kernel.clock import system_clock_ms
+from bucketry.kernel.envelope import Envelope, derive_key
+from bucketry.marketplace.domain import catalog
+from bucketry.marketplace.domain.ports import Permissions
+from bucketry.marketplace.domain.values import (
+    Binding,
+    BindingKind,
+    BindingState,
+    Instance,
+    InstanceState,
+    LastOperation,
+    OperationState,
+    OperationType,
+)
+from bucketry.marketplace.engines import names, rights
+from bucketry.marketplace.records import rows
+from bucketry.marketplace.records.database import Database, sqlite_url
+from bucketry.marketplace.records.tables import bindings, instances
+from bucketry.serve.folder import DataFolder
+from bucketry.store.disk.store import Disk
+from bucketry.store.identity import buckets as identity_buckets
+from bucketry.store.identity import keys, users
+from bucketry.store.identity.database import Database as IdentityDatabase
+
+BINDINGS_EACH = 100
+_POLICY_NAME = "bucketry"
+
+
+def fill(data: Path, count: int) -> None:
+    """`count` bindings more, BINDINGS_EACH an instance."""
+    begun = time.perf_counter()
+    folder = DataFolder(data)
+    master_key = folder.master_key(may_create=False)
+    made = [_instance() for _ in range(max(1, count // BINDINGS_EACH))]
+    of_store = Envelope([derive_key(master_key, "store identity")])
+    identity = IdentityDatabase(folder.identity_file)
+    try:
+        account = identity.reader.execute("SELECT account_id FROM account").fetchall()[0][0]
+        bucket_ids = asyncio.run(_make_buckets(data, [instance.bucket for instance in made]))
+        identity.transaction(lambda db: _name_buckets(db, account, bucket_ids))
+        ordered = [_binding(made[number % len(made)]) for number in range(count)]
+        pairs = identity.transaction(lambda db: _make_users(db, of_store, account, ordered, made))
+    finally:
+        identity.close()
+    of_records = Envelope([derive_key(master_key, "marketplace records")])
+    database = Database(sqlite_url(folder.marketplace_file))
+    try:
+        asyncio.run(_record(database, of_records, made, ordered, pairs))
+    finally:
+        asyncio.run(database.close())
+    print(f"{count:,} bindings of {len(made):,} instances recorded in {time.perf_counter() - begun:.0f} s", flush=True)
+
+
+def _instance() -> Instance:
+    service = catalog.default().services[0]
+    guid, now_ms = ids.guid(), system_clock_ms()
+    done = LastOperation(OperationType.CREATE, OperationState.SUCCEEDED, "create succeeded", now_ms)
+    return Instance(
+        guid=guid,
+        name=guid,
+        org_guid="org",
+        space_guid="space",
+        is_local=False,
+        service_guid=service.guid,
+        plan_guid=service.plans[0].guid,
+        parameters={},
+        tags=(),
+        state=InstanceState.READY,
+        engine=service.plans[0].engine,
+        bucket=names.from_id("bkt-", guid),
+        last_operation=done,
+        created_ms=now_ms,
+        updated_ms=now_ms,
+    )
+
+
+def _binding(instance: Instance) -> Binding:
+    return Binding(
+        guid=ids.guid(),
+        kind=BindingKind.APP,
+        name="",
+        instance_guid=instance.guid,
+        app_guid=ids.guid(),
+        is_local=False,
+        parameters={},
+        additional_instances=(),
+        state=BindingState.READY,
+        created_ms=system_clock_ms(),
+    )
+
+
+async def _make_buckets(data: Path, bucket_names: list[str]) -> dict[str, str]:
+    disk = Disk(data, clock_ms=system_clock_ms)
+    made = {name: ids.hex_id() for name in bucket_names}
+    for name, bucket_id in made.items():
+        await disk.create_bucket(name, bucket_id)
+    await disk.close()
+    return made
+
+
+def _name_buckets(db: apsw.Connection, account: str, bucket_ids: dict[str, str]) -> None:
+    for name, bucket_id in bucket_ids.items():
+        identity_buckets.create(
+            db,
+            system_clock_ms(),
+            name,
+            bucket_id,
+            account,
+            region="us-east-1",
+            object_ownership="BucketOwnerEnforced",
+            is_public_access_blocked=True,
+            limit=None,
+            settings=None,
+        )
+
+
+def _make_users(
+    db: apsw.Connection, envelope: Envelope, account: str, ordered: list[Binding], made: list[Instance]
+) -> list[tuple[str, str]]:
+    policies = {instance.guid: rights.of_binding([instance.bucket], Permissions.READ_WRITE, "aws") for instance in made}
+    pairs = []
+    for binding in ordered:
+        name, now_ms = names.from_id("bucketry-", binding.guid), binding.created_ms
+        users.create(db, now_ms, account, name, "/bucketry/", {"bucketry:instance": binding.instance_guid})
+        row = users.row_id(db, account, name)
+        policy = policies[binding.instance_guid]
+        db.execute("INSERT INTO user_policy (user, name, document) VALUES (?, ?, ?)", (row, _POLICY_NAME, policy))
+        key, secret = keys.create(db, now_ms, envelope, account, name)
+        pairs.append((key.access_key_id, secret))
+    return pairs
+
+
+async def _record(
+    database: Database, envelope: Envelope, made: list[Instance], ordered: list[Binding], pairs: list[tuple[str, str]]
+) -> None:
+    def work(connection: Any) -> None:
+        held = {"holder": None, "held_until_ms": 0}
+        connection.execute(instances.insert(), [rows.instance_columns(instance) | held for instance in made])
+        sealed = [
+            rows.binding_columns(binding) | {"sealed_key": envelope.seal(json.dumps(pair), f"binding|{binding.guid}")}
+            for binding, pair in zip(ordered, pairs, strict=True)
+        ]
+        connection.execute(bindings.insert(), sealed)
+
+    await database.write(work)
