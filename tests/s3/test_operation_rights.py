@@ -102,7 +102,7 @@ CALLS: dict[str, Call] = {
     "AbortMultipartUpload": Call("/BUCKET/upload?uploadId=UPLOAD"),
     "ListParts": Call("/BUCKET/upload?uploadId=UPLOAD"),
 }
-ASKED_PER_KEY = {"DeleteObjects"}
+ASKED_PER_KEY = {"DeleteObjects", "PostObject"}
 PREFLIGHTS = {"OptionsBucket", "OptionsObject"}
 
 

@@ -21,6 +21,7 @@ from bucketry.store.disk.descriptors import Descriptors, Pins
 from bucketry.store.disk.errors import DiskError
 from bucketry.store.disk.files import Files
 from bucketry.store.disk.index import Index
+from bucketry.store.disk.piecewise import PiecewiseWriter
 from bucketry.store.disk.reading import Reader, Reading
 from bucketry.store.disk.segments import RecordHeader
 from bucketry.store.disk.stored import Written
@@ -111,6 +112,10 @@ class Bucket:
         """Where to write the bytes of an object or part, exactly `size_bytes` of them. Call its `abort` in any case:
         after `finish` it does nothing. DiskFull, WriteFailed."""
         return await self._writers.begin(header, size_bytes)
+
+    def piecewise_writer(self, header: RecordHeader) -> PiecewiseWriter:
+        """Where to write the bytes of an object of unknown size; as `writer`."""
+        return PiecewiseWriter(self._writers.begin, header)
 
     def discard(self, written: Written) -> None:
         """Give back bytes that were finished, and will not be put."""

@@ -64,7 +64,7 @@ def of_new_object(context: Context) -> Ownership:
     if grants == acl.private(owner.canonical_id):
         return Ownership(owner.account_id, "")
     check_public(context, bucket, grants, PUT_OBJECT_ACL)
-    authorise.demand_acl_of_new(context, PUT_OBJECT_ACL)
+    authorise.demand_of_new(context, PUT_OBJECT_ACL)
     return Ownership(owner.account_id, acl.encode(grants))
 
 

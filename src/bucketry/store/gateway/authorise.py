@@ -102,11 +102,11 @@ def demand_operation(context: Context) -> None:
     demand(context, action, context.key or None, None, version_id)
 
 
-def demand_acl_of_new(context: Context, action: str) -> None:
-    """AccessDenied unless the caller may give an ACL to what the request writes (`action`: "s3:PutObjectAcl").
+def demand_of_new(context: Context, action: str) -> None:
+    """AccessDenied unless the caller may give an ACL or tags to what the request writes, which will be theirs.
 
-    It will be the caller's own, so that one of another account than the bucket's asks their own policies, and who does
-    not sign has none; a Deny of the bucket's policy counts for all.
+    `action`: "s3:PutObjectAcl" or "s3:PutObjectTagging". One of another account than the bucket's asks their own
+    policies, and who does not sign has none; a Deny of the bucket's policy counts for all.
     """
     bucket, caller = context.bucket, context.caller
     asked, decision = _by_policies(context, action, context.key, bucket, None)

@@ -19,7 +19,7 @@ from bucketry.store.s3.errors import S3Error
 from bucketry.store.s3.tagging import parse_tag_header
 
 _LISTINGS = frozenset({"ListObjects", "ListObjectsV2", "ListObjectVersions", "ListMultipartUploads"})
-_CREATES = frozenset({"PutObject", "CopyObject", "CompleteMultipartUpload"})
+_CREATES = frozenset({"PutObject", "PostObject", "CopyObject", "CompleteMultipartUpload"})
 _EXISTING_TAG = "s3:existingobjecttag/"
 _REQUEST_TAG = "s3:requestobjecttag/"
 _PRINCIPAL_TAG = "aws:principaltag/"
@@ -143,6 +143,8 @@ def _copy_source(context: Context) -> str | None:
 def _auth_type(context: Context) -> str | None:
     if context.claim is None:
         return None
+    if context.operation.name == "PostObject":
+        return "POST"
     return "REST-QUERY-STRING" if context.claim.is_presigned else "REST-HEADER"
 
 

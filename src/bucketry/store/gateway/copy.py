@@ -99,7 +99,7 @@ async def _copy_object(context: Context) -> Response:
         headers=_new_headers(context, version, replaces_metadata),
         checksums=sums,
         checksum_type=kind,
-        tags=_new_tags(context, source, replaces_tags),
+        tags=_new_tags(context, source, replaces_tags, owner),
         acl=acl,
         is_versioned=versions.keeps_versions(bucket_of(context)),
     )
@@ -129,10 +129,10 @@ def _new_headers(context: Context, version: Version, replaces_metadata: bool) ->
     return kept
 
 
-def _new_tags(context: Context, source: _Source, replaces_tags: bool) -> Mapping[str, str]:
+def _new_tags(context: Context, source: _Source, replaces_tags: bool, owner: str) -> Mapping[str, str]:
     """The copy's tags, for a caller who may read the source's and set the target's."""
     if replaces_tags:
-        return request_tags(context)
+        return request_tags(context, owner)
     tags = source.version.tags
     if tags:
         action = "s3:GetObjectTagging" if source.asked.version_id is None else "s3:GetObjectVersionTagging"

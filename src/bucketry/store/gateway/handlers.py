@@ -23,6 +23,7 @@ from bucketry.store.gateway import (
     object_tagging,
     objects_get,
     objects_put,
+    post_object,
     versions,
 )
 from bucketry.store.gateway.context import Context
@@ -69,6 +70,7 @@ HANDLERS: Mapping[str, Handler] = {
     "GetObject": objects_get.get_object,
     "HeadObject": objects_get.head_object,
     "PutObject": objects_put.put_object,
+    "PostObject": post_object.post_object,
     "DeleteObject": objects_put.delete_object,
     "CopyObject": copy.copy_object,
     "GetObjectAcl": acls.get_object_acl,

@@ -27,10 +27,10 @@ from bucketry.store.s3.stored_headers import stored_headers
 
 
 async def create_multipart_upload(context: Context) -> Response:
-    tags = request_tags(context)
     headers = context.request.headers
     asked = checksums.upload_checksum(headers)
     owner, acl = of_new_object(context)
+    tags = request_tags(context, owner)
     upload = Upload(
         upload_id=ids.token(),
         key=context.key,

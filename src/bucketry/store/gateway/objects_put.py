@@ -7,6 +7,7 @@ read, so that an upload in vain ends early, and in the transaction, where nobody
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.segments import RecordFooter, RecordHeader
@@ -27,34 +28,73 @@ from bucketry.store.s3.tagging import parse_tag_header
 FULL_OBJECT = "FULL_OBJECT"
 
 
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a request says of the object that it writes, beside its bytes; its caller may say so."""
+
+    owner: str
+    acl: str
+    headers: Mapping[str, str]
+    tags: Mapping[str, str]
+
+
+def describe(context: Context) -> Description:
+    """What the request's headers say of the object to be. AccessDenied and the errors of what is said wrongly."""
+    owner, acl = of_new_object(context)
+    tags = request_tags(context, owner)
+    headers = stored_headers(context.request.headers)
+    return Description(owner, acl, headers, tags)
+
+
 async def put_object(context: Context) -> Response:
     """Store the body as the object of this key."""
     versions.refuse_version_id(context)
     guard = write_guard(context)
-    tags = request_tags(context)
-    headers = stored_headers(context.request.headers)
+    described = describe(context)
     body = ObjectBody(context)
     bucket = bucket_on_disk(context)
     if guard is not None:
         guard(bucket.get(context.key))
-    owner, acl = of_new_object(context)
-    header = RecordHeader("object", context.key, context.now_ms, owner, headers=headers, tags=dict(tags))
-    received, written = await receive(bucket, body, header)
+    received, written = await receive(bucket, body, record_header(context, described))
+    made = await make_object(context, bucket, described, received, written, guard)
+    fields = [("ETag", f'"{received.md5_hex}"'), *received_fields(received), *versions.made_fields(made)]
+    return Response(headers=fields)
+
+
+def record_header(context: Context, described: Description) -> RecordHeader:
+    """What is written before the bytes of an object."""
+    return RecordHeader(
+        "object",
+        context.key,
+        context.now_ms,
+        described.owner,
+        headers=dict(described.headers),
+        tags=dict(described.tags),
+    )
+
+
+async def make_object(
+    context: Context,
+    bucket: Bucket,
+    described: Description,
+    received: Received,
+    written: Written,
+    guard: Guard | None = None,
+) -> Version:
+    """Make bytes that came whole the object of the request's key."""
     new = NewObject(
         key=context.key,
         etag=received.md5_hex,
-        owner=owner,
+        owner=described.owner,
         modified_ms=context.services.clock_ms(),
-        headers=headers,
+        headers=described.headers,
         checksums=received.checksums,
         checksum_type=FULL_OBJECT if received.checksums else "",
-        tags=tags,
-        acl=acl,
+        tags=described.tags,
+        acl=described.acl,
         is_versioned=versions.keeps_versions(bucket_of(context)),
     )
-    made = await bucket.put(new, written, guard)
-    fields = [("ETag", f'"{received.md5_hex}"'), *received_fields(received), *versions.made_fields(made)]
-    return Response(headers=fields)
+    return await bucket.put(new, written, guard)
 
 
 async def receive(bucket: Bucket, body: ObjectBody, header: RecordHeader) -> tuple[Received, Written]:
@@ -93,12 +133,18 @@ def write_guard(context: Context) -> Guard | None:
     return guard
 
 
-def request_tags(context: Context) -> Mapping[str, str]:
-    """The tags of x-amz-tagging, for a caller who may set them. AccessDenied, InvalidTag, InvalidArgument."""
+def request_tags(context: Context, owner: str) -> Mapping[str, str]:
+    """The tags of x-amz-tagging for an object that will be of `owner` (an account), if the caller may set them.
+
+    AccessDenied, InvalidTag, InvalidArgument.
+    """
     header = context.request.headers.get("x-amz-tagging")
     if not header:
         return {}
-    authorise.demand(context, "s3:PutObjectTagging", context.key)
+    if owner == bucket_of(context).owner.account_id:
+        authorise.demand(context, "s3:PutObjectTagging", context.key)
+    else:
+        authorise.demand_of_new(context, "s3:PutObjectTagging")
     return parse_tag_header(header)
 
 

@@ -71,20 +71,11 @@ def operation_of(request: Request, target: Target) -> Operation:
     found = recognise(request.method, target.resource, request.parameters, "x-amz-copy-source" in request.headers)
     if isinstance(found, Operation):
         return found
-    if found is Unrecognised.NOT_SUPPORTED or _is_form_upload(request, target):
+    if found is Unrecognised.NOT_SUPPORTED:
         raise errors.NotImplemented(fields={"Method": request.method, "ResourceType": target.resource.name})
     raise MethodNotAllowed(
         fields={"Method": request.method, "ResourceType": target.resource.name},
         headers={"Allow": _ALLOW[target.resource]},
-    )
-
-
-def _is_form_upload(request: Request, target: Target) -> bool:
-    """POST of a browser's form with a policy document ("POST Object")."""
-    return (
-        target.resource is Resource.BUCKET
-        and request.method == "POST"
-        and _media_type(request) == "multipart/form-data"
     )
 
 

@@ -35,7 +35,7 @@ class Operation:
 
     `marker` is the query parameter that names it (`cors` in `?cors`); `header` the header that does (CopyObject).
     `action` is the IAM action that the caller needs; `version_action` the one when `versionId` is given; None: nobody
-    is asked (preflight) or the handler asks for each key (DeleteObjects).
+    is asked (preflight) or the handler asks, for each key (DeleteObjects) or when it knows the key (PostObject).
     """
 
     name: str
@@ -76,6 +76,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("ListObjectVersions", "GET", _B, "s3:ListBucketVersions", "versions"),
     Operation("ListMultipartUploads", "GET", _B, "s3:ListBucketMultipartUploads", "uploads"),
     Operation("DeleteObjects", "POST", _B, None, "delete", body=_DOC),
+    Operation("PostObject", "POST", _B, None, body=_STREAM),  # the form says which key
     *_settings("tagging", "BucketTagging", "GetBucketTagging", "PutBucketTagging", "PutBucketTagging"),
     *_settings("cors", "BucketCors", "GetBucketCORS", "PutBucketCORS", "PutBucketCORS"),
     *_settings("policy", "BucketPolicy", "GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy"),

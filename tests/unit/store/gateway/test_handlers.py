@@ -6,7 +6,7 @@ from bucketry.store.gateway.handlers import BEFORE_AUTHORISING, HANDLERS
 from bucketry.store.s3.operations import BY_NAME, OPERATIONS
 
 PREFLIGHTS = {"OptionsBucket", "OptionsObject"}  # answered by the pipeline, before anybody is asked
-ASKED_IN_THE_HANDLER = {"DeleteObjects"}  # each key apart
+ASKED_IN_THE_HANDLER = {"DeleteObjects", "PostObject"}  # each key apart; the key that a form names
 
 
 def test_each_row_has_a_handler_and_each_handler_a_row() -> None:
