@@ -1,11 +1,11 @@
 """One HTTP connection: bytes become requests, answered one after the other; how long it waits for what, and its end.
 
-With server.py the only module that knows aiohttp, of which it takes the parser (llhttp), the stream of a body and the
-back-pressure between the two. aiohttp's own handling of a connection is not used: it makes two tasks, a writer, a
-request and a response of each request (measured, all in memory: 70 µs of processor time a request with it, 22 without).
+RFC 9112. httptools (llhttp, strict) reads the messages; with it nothing but this module has to do. There is no task, no
+stream and no writer a request: most requests are answered without waiting for anything, so the first step of answering
+is made at once, inside `data_received`, and only what has to wait becomes a task.
 
-Most requests are answered without waiting for anything. So the first step of answering is made at once, inside
-`data_received`; only what has to wait becomes a task.
+What a client can make us hold is bounded: a queue of requests behind the one that is answered, a buffer of its body,
+and so many bytes of a head, a chunk's extensions or trailers that don't end.
 """
 
 from __future__ import annotations
@@ -17,20 +17,17 @@ from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from aiohttp.base_protocol import BaseProtocol
-from aiohttp.http_exceptions import BadHttpMessage, HttpProcessingError
-from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
-from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+import httptools
 
 from bucketry.store.gateway.http import Data
-from bucketry.store.s3.errors import IncompleteBody, RequestTimeout
+from bucketry.store.gateway.incoming import READ_BUFFER_BYTES, Body, BrokenFraming, Message
 
 MAX_HEADER_SECTION_BYTES = 8192  # "PUT requests: the header section is limited to 8 KB"
 MAX_TARGET_BYTES = 16_384  # a key of 1,024 bytes percent-encoded, and a presigned query with its token
 MAX_FIELDS = 256  # 2 KiB of metadata in the shortest fields there are
-READ_BUFFER_BYTES = 128 * 1024  # of a body: reading stops at twice that, until somebody takes it
+_MAX_SILENT_BYTES = 2 * (MAX_HEADER_SECTION_BYTES + MAX_TARGET_BYTES)  # that are neither a whole head nor of a body
 _PIPELINED = 8  # requests that may wait behind the one that is answered; then nothing more is read
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_STEP_BYTES = 16 * 1024  # parsed at a time where requests may begin in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,180 +40,242 @@ class Patience:
 
 
 PATIENCE = Patience()
-_LEAST_BYTES_A_SECOND = 512  # of a body, on average; what is slower uses up `stall_s` bit by bit
 
 
-class BrokenFraming(Exception):
-    """The bytes after a header section are not the body that it announces."""
+class HeadTooLarge(Exception):
+    """A head, or what goes with a body, that is longer than anybody needs."""
 
 
 class Handler(Protocol):
     """What answers the requests of connections: server.py's HttpServer."""
 
     patience: Patience
-    connections: set[Connection]
 
-    async def handle(self, connection: Connection, message: RawRequestMessage, stream: StreamReader) -> bool:
+    def opened(self, connection: Connection) -> None:
+        """A client has connected."""
+
+    def closed(self, connection: Connection) -> None:
+        """It has gone."""
+
+    async def handle(self, connection: Connection, message: Message) -> bool:
         """Answer a request; whether the connection may carry another one."""
 
     async def refuse(self, connection: Connection, error: Exception, status: int) -> None:
         """Answer what is no request (`status` 400), or one that failed in an unforeseen way (500)."""
 
 
-class Body:
-    """BodyReader over the stream of one request."""
-
-    __slots__ = ("_awaits_continue", "_connection", "_is_refused", "_patience_s", "_stream")
-
-    def __init__(self, connection: Connection, stream: StreamReader, awaits_continue: bool) -> None:
-        self._connection = connection
-        self._stream = stream
-        self._awaits_continue = awaits_continue
-        self._is_refused = False
-        self._patience_s = connection.patience.stall_s
-
-    async def read_chunk(self) -> bytes:
-        stream = self._stream
-        if self._awaits_continue:
-            # Also where no body comes: botocore takes a final answer without it for a refusal, and then misreads the
-            # next answer of the connection.
-            self._awaits_continue = False
-            self._connection.write(_CONTINUE)
-        try:
-            data = stream.read_nowait()
-            if data or stream.at_eof():
-                return data
-            return await self._wait(stream)
-        except TimeoutError:
-            raise RequestTimeout from None
-        except (BrokenFraming, BadHttpMessage):
-            raise IncompleteBody("The request body is not framed as its headers announce.") from None
-        except ConnectionError:
-            raise IncompleteBody from None
-
-    async def _wait(self, stream: StreamReader) -> bytes:
-        """The next bytes, when none are here yet. Waiting costs patience, bytes give it back: one byte a minute
-        holds no connection for ever.
-        """
-        loop = asyncio.get_running_loop()
-        begun_s = loop.time()
-        timer = loop.call_later(self._patience_s, stream.set_exception, TimeoutError())
-        try:
-            data = await stream.readany()
-        finally:
-            timer.cancel()
-        left_s = self._patience_s - (loop.time() - begun_s) + len(data) / _LEAST_BYTES_A_SECOND
-        self._patience_s = min(self._connection.patience.stall_s, left_s)
-        return data
-
-    async def refuse_rest(self) -> None:
-        self._is_refused = True
-
-    @property
-    def is_left(self) -> bool:
-        """Whether bytes may still come that nobody will read, or the client was left waiting for its 100 Continue:
-        the connection can't carry another request.
-        """
-        return self._is_refused or self._awaits_continue or not self._stream.is_eof()
-
-
-class Connection(BaseProtocol):
-    """The protocol of one connection."""
+class Connection(asyncio.Protocol):
+    """The protocol of one connection, and the callbacks of its parser."""
 
     __slots__ = (
-        "_closes_at_s",
+        "_backlog",
+        "_body",
+        "_body_left",
+        "_client_end",
         "_current",
+        "_fields",
         "_handler",
+        "_has_progressed",
         "_is_busy",
         "_is_closing",
+        "_is_reading",
+        "_loop",
         "_messages",
+        "_parser",
+        "_silent_bytes",
+        "_target",
         "_timer",
+        "_writable",
+        "closes_at_s",
         "is_secure",
         "patience",
         "remote",
         "task",
+        "transport",
     )
 
     def __init__(self, handler: Handler, loop: asyncio.AbstractEventLoop) -> None:
-        parser = HttpRequestParser(
-            self,
-            loop,
-            READ_BUFFER_BYTES,
-            max_line_size=MAX_TARGET_BYTES,
-            max_headers=MAX_FIELDS,
-            max_field_size=MAX_HEADER_SECTION_BYTES,
-            payload_exception=BrokenFraming,
-            auto_decompress=False,  # an object with Content-Encoding is stored as it came
-            max_msg_queue_size=_PIPELINED,
-        )
-        super().__init__(loop, parser)
         self.patience = handler.patience
+        self.transport: Any = None
         self.remote = ""
         self.is_secure = False
         self.task: asyncio.Task[None] | None = None  # what answers, once it had to wait for something
+        self.closes_at_s = 0.0  # while idle: when waiting for a request ends
+        self._loop = loop
         self._handler = handler
-        self._messages: deque[tuple[RawRequestMessage | Exception, StreamReader]] = deque()
-        self._current: StreamReader | None = None  # the body of the request that is answered
+        self._parser = httptools.HttpRequestParser(self)
+        # what is being parsed
+        self._target = b""
+        self._fields: list[tuple[bytes, bytes]] | None = None  # None: not in a head
+        self._body: Body | None = None  # that is still coming
+        self._body_left = 0  # bytes of it, where that is known
+        self._has_progressed = False
+        self._silent_bytes = 0
+        self._backlog = b""  # came, but waits for the queue to have room
+        # what waits for its answer
+        self._messages: deque[Message | Exception] = deque()
+        self._current: Body | None = None  # the body of the request that is answered
         self._is_busy = False
         self._is_closing = False  # nothing that still comes is a request
+        self._is_reading = True
+        self._writable: asyncio.Future[None] | None = None  # set: the client takes nothing at the moment
+        self._client_end: asyncio.Future[None] | None = None  # waited for after a refusal
         self._timer: asyncio.TimerHandle | None = None
-        self._closes_at_s = 0.0
 
     @property
     def is_idle(self) -> bool:
-        """Whether it waits for a request, none of which has come yet."""
+        """Whether it waits for a request, none of which has come whole yet."""
         return not self._is_busy
 
     # What the event loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
+        self.transport = transport
         peer = transport.get_extra_info("peername")
         self.remote = str(peer[0]) if isinstance(peer, (tuple, list)) and peer else ""
         self.is_secure = transport.get_extra_info("sslcontext") is not None
-        self._handler.connections.add(self)
         self._await_request()
+        self._handler.opened(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._is_closing or self._parser is None:
+        if self._is_closing:
             return
         self._parse(data)
-        if len(self._messages) >= _PIPELINED and not self._buffer_paused:
-            self._pause_reading_for_buffer()
         if self._messages and not self._is_busy:
             self._begin()
 
-    def eof_received(self) -> None:
-        """The transport closes: a client that only half closed is not waited for."""
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        self._handler.connections.discard(self)
+    def eof_received(self) -> bool:
+        """The client sends no more. What it has asked for whole is answered; True leaves our side open for that."""
         self._is_closing = True
-        super().connection_lost(exc)
-        self._parser = None
+        if self._body is not None:
+            self._body.fail(ConnectionResetError("the client ended in the middle of a body"))
+        self._end_lingering()
+        return self._is_busy and not self.is_secure
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._handler.closed(self)
+        self._is_closing = True
+        self.transport = None
         if self._timer is not None:
             self._timer.cancel()
+        gone = ConnectionResetError("the client has gone")
+        if self._body is not None:
+            self._body.fail(gone)
         if self._current is not None:
-            self._current.set_exception(ConnectionResetError("the client has gone"))
+            self._current.fail(gone)
+        self.resume_writing()
+        self._end_lingering()
+
+    def pause_writing(self) -> None:
+        if self._writable is None:
+            self._writable = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        writable, self._writable = self._writable, None
+        if writable is not None and not writable.done():
+            writable.set_result(None)
 
     # From bytes to requests
 
     def _parse(self, data: bytes) -> None:
-        """Put what has come whole into the queue; the bodies' streams are fed on the way."""
-        parser: Any = self._parser
-        try:
-            messages, is_upgraded, rest = parser.feed_data(data)
-            self._messages.extend(messages)
-            while is_upgraded:  # no other protocol is spoken here: what follows are requests
-                parser.set_upgraded(False)
-                messages, is_upgraded, rest = parser.feed_data(rest)
-                self._messages.extend(messages)
-        except HttpProcessingError as error:
-            self._is_closing = True
-            latest = self._messages[-1][1] if self._messages else self._current
-            if latest is not None and not latest.is_eof():
-                latest.set_exception(BrokenFraming())  # it was its body that broke off
-            self._messages.append((error, EMPTY_PAYLOAD))
+        """Put what has come whole into the queue; bodies are fed on the way."""
+        while data:
+            if len(self._messages) >= _PIPELINED:
+                self._backlog = data
+                break
+            if len(data) <= _STEP_BYTES or self._body_left >= len(data):
+                piece, data = data, b""
+            else:
+                piece, data = data[:_STEP_BYTES], data[_STEP_BYTES:]
+            self._has_progressed = False
+            try:
+                self._parser.feed_data(piece)
+            except httptools.HttpParserUpgrade as upgrade:
+                data = piece[upgrade.args[0] :] + data  # no other protocol is spoken here: what follows are requests
+                continue
+            except httptools.HttpParserError as error:
+                self._break(error)
+                break
+            if self._has_progressed:
+                self._silent_bytes = 0
+            else:
+                self._silent_bytes += len(piece)
+                if self._silent_bytes > _MAX_SILENT_BYTES:
+                    self._break(HeadTooLarge())
+                    break
+        if self._backlog or (self._body is not None and self._body.buffered_bytes > READ_BUFFER_BYTES):
+            self.adjust_reading()
+
+    def _break(self, error: Exception) -> None:
+        """What came is not HTTP as we speak it. Nothing that follows can be told apart any more."""
+        self._is_closing = True
+        body, self._body = self._body, None
+        if body is not None:
+            body.fail(BrokenFraming())
+        self._messages.append(error)
+
+    def adjust_reading(self) -> None:
+        """Read on, or not, as queue and body have room."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return
+        body = self._body
+        is_full = bool(self._backlog) or (body is not None and body.buffered_bytes > READ_BUFFER_BYTES)
+        if is_full is self._is_reading:
+            self._is_reading = not is_full
+            if is_full:
+                transport.pause_reading()
+            else:
+                transport.resume_reading()
+
+    def _take_backlog(self) -> None:
+        """A request has left the queue: parse on."""
+        if len(self._messages) <= _PIPELINED // 2 and not self._is_closing:
+            data, self._backlog = self._backlog, b""
+            self._parse(data)
+            self.adjust_reading()
+
+    # What the parser calls
+
+    def on_message_begin(self) -> None:
+        self._fields = []
+
+    def on_url(self, target: bytes) -> None:
+        self._target = self._target + target if self._target else target
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._fields is not None:  # trailers are not looked at: the signed ones are inside of aws-chunked bodies
+            self._fields.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self._has_progressed = True
+        parser = self._parser
+        self._body = body = Body(self, self.patience.stall_s)
+        target, fields = self._target, self._fields or []
+        self._target, self._fields = b"", None
+        self._messages.append(
+            Message(parser.get_method(), target, fields, parser.get_http_version(), parser.should_keep_alive(), body)
+        )
+
+    def on_body(self, data: bytes) -> None:
+        self._has_progressed = True
+        self._body_left -= len(data)
+        if self._body is not None:
+            self._body.feed(data)
+
+    def on_message_complete(self) -> None:
+        self._has_progressed = True
+        self._body_left = 0
+        body, self._body = self._body, None
+        if body is not None:
+            body.finish()
+
+    # Answering
+
+    def expect_bytes(self, message: Message, length: int) -> None:
+        """The body of `message` is `length` bytes: they need no parsing step by step."""
+        if message.body is self._body:
+            self._body_left = length - message.body.buffered_bytes
 
     def _begin(self) -> None:
         """Answer what is queued: until it first has to wait at once, then in a task.
@@ -237,13 +296,19 @@ class Connection(BaseProtocol):
         may_go_on = True
         try:
             while messages and may_go_on and self.transport is not None:
-                message, stream = messages.popleft()
-                self._take_more()
-                self._current = stream
-                may_go_on = await self._answer(message, stream)
+                message = messages.popleft()
+                if self._backlog:
+                    self._take_backlog()
+                if isinstance(message, Exception):
+                    await self._handler.refuse(self, message, 400)
+                    await self._linger()
+                    may_go_on = False
+                    continue
+                self._current = message.body
+                may_go_on = await self._answer(message)
                 self._current = None
-                if not may_go_on and not stream.is_eof():
-                    await self._linger(stream)
+                if not may_go_on and not message.body.is_whole:
+                    await message.body.drop(self.patience.linger_s)
         except ConnectionError:
             may_go_on = False  # the client has gone
         finally:
@@ -255,55 +320,49 @@ class Connection(BaseProtocol):
         else:
             self.close()
 
-    async def _answer(self, message: RawRequestMessage | Exception, stream: StreamReader) -> bool:
-        if isinstance(message, Exception):
-            await self._handler.refuse(self, message, 400)
-            return False
+    async def _answer(self, message: Message) -> bool:
         try:
-            return await self._handler.handle(self, message, stream)
+            return await self._handler.handle(self, message)
         except ConnectionError:
             raise
         except Exception as error:
             await self._handler.refuse(self, error, 500)
             return False
 
-    def _take_more(self) -> None:
-        """A request has left the queue: where it was full, read on."""
-        if self._parser is None:
-            return
-        self._parser.message_consumed()
-        if self._buffer_paused and len(self._messages) <= _PIPELINED // 2:
-            self.data_received(b"")
-            if len(self._messages) < _PIPELINED:
-                self._resume_reading_for_buffer()
-
     # Its end
 
     def _await_request(self) -> None:
-        self._closes_at_s = self._loop.time() + self.patience.keep_alive_s
+        self.closes_at_s = self._loop.time() + self.patience.keep_alive_s
         if self._timer is None:
-            self._timer = self._loop.call_at(self._closes_at_s, self._give_up)
+            self._timer = self._loop.call_at(self.closes_at_s, self._give_up)
 
     def _give_up(self) -> None:
         """One timer a connection: it is set anew when it goes off, not with each request."""
         self._timer = None
         if self._is_busy:
             return
-        if self._loop.time() < self._closes_at_s:
-            self._timer = self._loop.call_at(self._closes_at_s, self._give_up)
+        if self._loop.time() < self.closes_at_s:
+            self._timer = self._loop.call_at(self.closes_at_s, self._give_up)
         else:
             self.close()
 
-    async def _linger(self, stream: StreamReader) -> None:
-        """Throw away what the client still sends of a body that nobody wants, so that it comes to read the answer."""
-        timer = self._loop.call_later(self.patience.linger_s, stream.set_exception, TimeoutError())
+    async def _linger(self) -> None:
+        """After what was no request: a connection cut while the client still sends would cost it our answer. So what
+        it sends is thrown away (by `data_received`), until it ends or time is up.
+        """
+        self._is_closing = True
+        if not self.is_secure:
+            self.half_close()
+        self._client_end = self._loop.create_future()
+        timer = self._loop.call_later(self.patience.linger_s, self._end_lingering)
         try:
-            while not stream.is_eof():
-                await stream.readany()
-        except Exception:  # too late, broken or gone: it ends either way
-            return
+            await self._client_end
         finally:
             timer.cancel()
+
+    def _end_lingering(self) -> None:
+        if self._client_end is not None and not self._client_end.done():
+            self._client_end.set_result(None)
 
     def close(self) -> None:
         """End it once all that was written is sent."""
@@ -326,11 +385,11 @@ class Connection(BaseProtocol):
 
     async def drain(self) -> None:
         """Wait until the client has taken enough; one that takes nothing for long is cut off."""
-        if not self._paused:
+        if self._writable is None:
             return
         timer = self._loop.call_later(self.patience.stall_s, self.abort)
         try:
-            await self._drain_helper()
+            await asyncio.shield(self._writable)
         finally:
             timer.cancel()
         if self.transport is None:

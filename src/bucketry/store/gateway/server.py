@@ -1,12 +1,12 @@
 """The HTTP server of the store: a connection's messages on one side, our Request and Response on the other.
 
-RFC 9110 and 9112. aiohttp's parser (llhttp) reads the messages; nothing of it goes beyond this module and
-connection.py. An answer is written to the transport as one piece, head and body together, so that a small one is one
-system call and one packet.
+RFC 9110 and 9112. An answer is written to the transport as one piece, head and body together, so that a small one is
+one system call and one packet.
 
-What is refused before anybody is asked: two Host or Content-Length fields and Content-Length beside Transfer-Encoding
-(by the parser), a header section beyond 8 KiB ("Amazon S3 User Guide: Object metadata"), request targets that are not
-paths. `100 Continue` is sent when a handler first reads the body, so that a refused upload costs nobody its bytes.
+What is refused before anybody is asked: what the parser (connection.py) does not take for HTTP, two Host fields or
+none, transfer codings other than chunked, a header section beyond 8 KiB ("Amazon S3 User Guide: Object metadata"),
+request targets that are not paths. `100 Continue` is sent when a handler first reads the body, so that a refused upload
+costs nobody its bytes.
 """
 
 from __future__ import annotations
@@ -15,16 +15,23 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from secrets import token_urlsafe
 
-from aiohttp.http_exceptions import InvalidURLError, LineTooLong
-from aiohttp.http_parser import RawRequestMessage
-from aiohttp.streams import StreamReader
+import httptools
 
 from bucketry.kernel import ids, logs
 from bucketry.kernel.clock import ClockMs
 from bucketry.store.gateway import wire
-from bucketry.store.gateway.connection import MAX_HEADER_SECTION_BYTES, PATIENCE, Body, Connection, Patience
+from bucketry.store.gateway.connection import (
+    MAX_FIELDS,
+    MAX_HEADER_SECTION_BYTES,
+    MAX_TARGET_BYTES,
+    PATIENCE,
+    Connection,
+    HeadTooLarge,
+    Patience,
+)
 from bucketry.store.gateway.error_documents import error_response
 from bucketry.store.gateway.http import Data, Request, Response
+from bucketry.store.gateway.incoming import Message
 from bucketry.store.s3.dates import http_date
 from bucketry.store.s3.errors import (
     BadRequest,
@@ -32,10 +39,12 @@ from bucketry.store.s3.errors import (
     InvalidURI,
     RequestHeaderSectionTooLarge,
     S3Error,
+    SlowDown,
 )
 from bucketry.store.s3.headers import Headers
 from bucketry.store.s3.query import parse_query
 
+MAX_CONNECTIONS = 10_000  # of one process; each costs some 6 KiB
 JOIN_LIMIT_BYTES = 64 * 1024  # up to here copying a body behind its head is cheaper than a second buffer
 
 _log = logs.get("gateway.server")
@@ -44,22 +53,36 @@ Answer = Callable[[Request], Awaitable[Response]]
 
 
 def _parse_error(error: BaseException | None, status: int) -> S3Error:
-    if isinstance(error, LineTooLong) or "Too many headers" in str(error):
-        return RequestHeaderSectionTooLarge(fields={"MaxSizeAllowed": str(MAX_HEADER_SECTION_BYTES)})
-    if isinstance(error, InvalidURLError):
-        return InvalidURI()
+    if isinstance(error, HeadTooLarge):
+        return _head_too_large()
+    if isinstance(error, httptools.HttpParserInvalidURLError):
+        return InvalidURI("The request target is no path, or holds what must be percent-encoded.")
     return BadRequest() if status < 500 else InternalError()
+
+
+def _head_too_large() -> S3Error:
+    return RequestHeaderSectionTooLarge(fields={"MaxSizeAllowed": str(MAX_HEADER_SECTION_BYTES)})
 
 
 class HttpServer:
     """A protocol factory for `loop.create_server(server, sock=…)`, and the end of its connections. Made in the loop.
 
     `answer` is called once a request and raises nothing but CancelledError; `host_id` is what x-amz-id-2 says.
+    Beyond `max_connections` those that wait longest for a request are closed; where none waits, a new one is told to
+    slow down.
     """
 
-    def __init__(self, answer: Answer, clock_ms: ClockMs, host_id: str = "", patience: Patience = PATIENCE) -> None:
+    def __init__(
+        self,
+        answer: Answer,
+        clock_ms: ClockMs,
+        host_id: str = "",
+        patience: Patience = PATIENCE,
+        max_connections: int = MAX_CONNECTIONS,
+    ) -> None:
         self.patience = patience
         self.connections: set[Connection] = set()
+        self._max_connections = max_connections
         self.host_id = host_id or token_urlsafe(36)
         self._answer = answer
         self._clock_ms = clock_ms
@@ -69,6 +92,25 @@ class HttpServer:
 
     def __call__(self) -> Connection:
         return Connection(self, self._loop)
+
+    def opened(self, connection: Connection) -> None:
+        self.connections.add(connection)
+        if len(self.connections) > self._max_connections:
+            self._make_room(connection)
+
+    def closed(self, connection: Connection) -> None:
+        self.connections.discard(connection)
+
+    def _make_room(self, newest: Connection) -> None:
+        """Close a sixteenth of all connections, the longest idle: who sends half a head and no more is among them."""
+        idle = [connection for connection in self.connections if connection.is_idle and connection is not newest]
+        idle.sort(key=lambda connection: connection.closes_at_s)
+        for connection in idle[: max(1, self._max_connections // 16)]:
+            connection.abort()
+            self.connections.discard(connection)
+        if not idle:
+            newest.write(_refusal(SlowDown(), ids.request_id(), self.host_id, f"Date: {http_date(self._clock_ms())}"))
+            newest.close()
 
     async def stop(self, grace_s: float = 15.0) -> None:
         """End idle connections now, busy ones after their request; what runs after `grace_s` is cut.
@@ -99,59 +141,63 @@ class HttpServer:
         response.close = True
         await self._send(connection, None, response, request_id)
 
-    async def handle(self, connection: Connection, message: RawRequestMessage, stream: StreamReader) -> bool:
+    async def handle(self, connection: Connection, message: Message) -> bool:
         """Answer a request; whether the connection may carry another one."""
         request_id = ids.request_id()
-        body: Body | None = None
+        body = message.body
         try:
-            body = Body(connection, stream, "Expect" in message.headers and _expects_continue(message))
-            request = self._request(connection, message, body, request_id)
+            request = self._request(connection, message, request_id)
         except S3Error as error:
-            response = error_response(error, message.path.partition("?")[0], request_id, self.host_id)
+            response = error_response(error, "", request_id, self.host_id)
             response.close = True
         else:
             response = await self._answer(request)
-        if body is None or body.is_left or message.should_close:
+        if body.is_left or not message.keeps_alive:
             response.close = True
         await self._send(connection, message, response, request_id)
-        if response.close and not stream.is_eof():
+        if response.close and not body.is_whole:
             connection.half_close()
         return not response.close and not self._is_stopping
 
-    def _request(self, connection: Connection, message: RawRequestMessage, body: Body, request_id: str) -> Request:
-        headers = Headers(message.headers.items())
-        size_bytes = 2
-        for name, value in message.raw_headers:
-            size_bytes += len(name) + len(value) + 4
-        if size_bytes > MAX_HEADER_SECTION_BYTES:
-            raise RequestHeaderSectionTooLarge(fields={"MaxSizeAllowed": str(MAX_HEADER_SECTION_BYTES)})
-        path, _, query = message.path.partition("?")
+    def _request(self, connection: Connection, message: Message, request_id: str) -> Request:
+        fields = message.fields
+        size_bytes = 2 + 4 * len(fields)
+        for name, value in fields:
+            size_bytes += len(name) + len(value)
+        target = message.target
+        if size_bytes > MAX_HEADER_SECTION_BYTES or len(fields) > MAX_FIELDS or len(target) > MAX_TARGET_BYTES:
+            raise _head_too_large()
+        path, _, query = target.decode("ascii").partition("?")
+        headers = Headers.from_raw(fields)
         if not path.startswith("/"):
             raise InvalidURI("The request target must be a path.", {"URI": path[:1024]})
-        length = None if message.chunked else headers.get("content-length")
+        _check_framing(message, headers)
+        length = headers.get("content-length")
+        if length is not None:
+            connection.expect_bytes(message, int(length))
+        if "expect" in headers and _expects_continue(message, headers):
+            message.body.expect_continue()
         return Request(
-            method=message.method,
-            raw_path=path,
-            raw_query=query,
-            headers=headers,
-            body=body,
-            content_length=None if length is None else int(length),
-            remote_ip=connection.remote,
-            is_secure=connection.is_secure,
-            request_id=request_id,
-            parameters=parse_query(query) if query else {},
+            message.method.decode("ascii"),
+            path,
+            query,
+            headers,
+            message.body,
+            None if length is None else int(length),
+            connection.remote,
+            connection.is_secure,
+            request_id,
+            parse_query(query) if query else {},
         )
 
-    async def _send(
-        self, connection: Connection, message: RawRequestMessage | None, response: Response, request_id: str
-    ) -> None:
+    async def _send(self, connection: Connection, message: Message | None, response: Response, request_id: str) -> None:
         """Write an answer. ConnectionError when the client has gone, or the answer broke off and so did the connection.
 
         `message` None: there was no request to speak of.
         """
         body = response.body
         has_content = wire.has_content(response.status)
-        is_head = message is not None and message.method == "HEAD"
+        is_head = message is not None and message.method == b"HEAD"
         length = response.content_length
         if length is None and isinstance(body, (bytes, bytearray, memoryview)):
             length = len(body)
@@ -175,9 +221,7 @@ class HttpServer:
             _write_whole(connection, head, body)
         elif not await self._send_stream(connection, head, body, length or 0, request_id):
             response.close = True
-            failure = error_response(
-                InternalError(), message.path[:1024] if message is not None else "", request_id, self.host_id
-            )
+            failure = error_response(InternalError(), "", request_id, self.host_id)
             failure.close = True
             return await self._send(connection, message, failure, request_id)
         return await connection.drain()
@@ -233,9 +277,33 @@ async def _discard(body: Data | AsyncIterator[Data]) -> None:
         await close()
 
 
-def _expects_continue(message: RawRequestMessage) -> bool:
-    return message.headers["Expect"].lower() == "100-continue" and message.version >= (1, 1)
+def _check_framing(message: Message, headers: Headers) -> None:
+    """What the parser leaves open. RFC 9112, sections 2.3, 3.2 and 6.1."""
+    if message.version not in ("1.1", "1.0"):
+        raise BadRequest
+    if "host" not in headers:
+        if message.version == "1.1":
+            raise BadRequest
+    elif len(headers.get_all("host")) > 1:
+        raise BadRequest
+    if "transfer-encoding" in headers:
+        coding = headers.get("transfer-encoding") or ""
+        if coding.lower() != "chunked" or message.version == "1.0":
+            raise BadRequest
 
 
-def _keep_alive_1_0(message: RawRequestMessage | None) -> str | None:
-    return "keep-alive" if message is not None and message.version == (1, 0) and not message.should_close else None
+def _expects_continue(message: Message, headers: Headers) -> bool:
+    return (headers.get("expect") or "").lower() == "100-continue" and message.version == "1.1"
+
+
+def _keep_alive_1_0(message: Message | None) -> str | None:
+    return "keep-alive" if message is not None and message.version == "1.0" and message.keeps_alive else None
+
+
+def _refusal(error: S3Error, request_id: str, host_id: str, date: str) -> bytes:
+    """A whole answer to a connection that is not served at all."""
+    response = error_response(error, "", request_id, host_id)
+    body = response.body
+    assert isinstance(body, bytes)
+    fixed = f"{date}\r\nServer: bucketry\r\nx-amz-request-id: {request_id}\r\nx-amz-id-2: {host_id}"
+    return wire.response_head(response.status, response.headers, fixed, len(body), "close") + body

@@ -51,10 +51,7 @@ class Headers:
     def from_raw(cls, pairs: Iterable[tuple[bytes, bytes]]) -> Headers:
         """The same from the bytes of the wire."""
         return cls(
-            [
-                (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape"))
-                for name, value in pairs
-            ]
+            [(str(name, "utf-8", "surrogateescape"), str(value, "utf-8", "surrogateescape")) for name, value in pairs]
         )
 
     def get(self, name: str) -> str | None:
