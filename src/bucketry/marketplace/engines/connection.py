@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from bucketry.kernel import logs
 from bucketry.marketplace.domain.errors import EngineRefused, EngineUnavailable
+from bucketry.marketplace.engines.wire import Wire
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -70,6 +71,8 @@ class Connection:
         self._making = threading.Lock()
         self._s3: S3Client | None = None
         self._iam: IAMClient | None = None
+        is_plain = endpoint.url.startswith("http://") and not endpoint.uses_proxies
+        self._wire = Wire(endpoint.url, _CONNECT_TIMEOUT_S, _READ_TIMEOUT_S) if is_plain else None
 
     @property
     def s3(self) -> S3Client:
@@ -88,6 +91,8 @@ class Connection:
         for client in (self._s3, self._iam):
             if client is not None:
                 client.close()
+        if self._wire is not None:
+            self._wire.close()
 
     def _clients(self) -> tuple[S3Client, IAMClient]:
         with self._making:
@@ -97,6 +102,7 @@ class Connection:
 
     def _make(self) -> tuple[S3Client, IAMClient]:
         import boto3  # takes a third of a second
+        import botocore.session
         from botocore.config import Config
 
         endpoint = self.endpoint
@@ -115,13 +121,20 @@ class Connection:
         s3_config = Config(
             signature_version="s3v4", s3={"addressing_style": "path" if endpoint.is_path_style else "virtual"}
         )
+        botocore_session = botocore.session.Session()
+        # Nobody reads the times of answers, and parsing one costs as much as all the rest of a document.
+        botocore_session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=str)
         session = boto3.session.Session(
+            botocore_session=botocore_session,
             aws_access_key_id=endpoint.access_key_id,
             aws_secret_access_key=endpoint.secret_access_key,
             region_name=endpoint.region,
         )
         s3 = session.client("s3", endpoint_url=endpoint.url, config=config.merge(s3_config))
         iam = session.client("iam", endpoint_url=endpoint.iam_url, config=config)
+        if self._wire is not None:
+            for client in (s3, iam):
+                client.meta.events.register("before-send", self._wire.send)
         return s3, iam
 
     @contextlib.contextmanager
