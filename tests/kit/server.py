@@ -61,6 +61,20 @@ class Server:
         """admin.json."""
         return dict(json.loads((self.data / "admin.json").read_text()))
 
+    def port(self, name: str) -> int:
+        """The port of "s3", "website" or "api", as the `ready` line tells it."""
+        url = self.ready_line.partition(f" {name} ")[2].split()[0]
+        return int(url.rstrip("/").rpartition(":")[2])
+
+    def wait(self, seconds: float) -> int:
+        """Wait until it ends by itself; the exit code."""
+        process, self._process = self._process, None
+        assert process is not None
+        try:
+            return process.wait(seconds)
+        finally:
+            self._end(process)
+
     @property
     def pid(self) -> int:
         assert self._process is not None

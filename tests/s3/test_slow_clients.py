@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -247,3 +248,55 @@ async def test_a_body_that_breaks_behind_a_waiting_request_is_refused_in_its_tur
         assert got.count(b"HTTP/1.1 ") == 2
         assert b"all of it" in got
         assert b"<Code>IncompleteBody</Code>" in got
+
+
+@asynccontextmanager
+async def crowded(answer: Answer, max_connections: int) -> AsyncIterator[int]:
+    """The port of a server that holds so many connections and no more."""
+    server = HttpServer(answer, system_clock_ms, "host", max_connections=max_connections)
+    listener = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
+    try:
+        yield int(listener.sockets[0].getsockname()[1])
+    finally:
+        listener.close()
+        await server.stop(0.05)
+
+
+async def test_beyond_the_limit_the_longest_idle_connection_is_closed() -> None:
+    async with crowded(read_all, 4) as port:
+        opened = []
+        for _ in range(5):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+            await asyncio.wait_for(reader.readuntil(b"all of it"), 5)
+            opened.append((reader, writer))
+        with contextlib.suppress(ConnectionResetError):
+            assert await asyncio.wait_for(opened[0][0].read(), 5) == b""
+        for reader, writer in opened[1:]:
+            writer.write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+            await asyncio.wait_for(reader.readuntil(b"all of it"), 5)
+        for _, writer in opened:
+            writer.close()
+
+
+async def test_where_all_connections_are_busy_a_new_one_is_told_to_slow_down() -> None:
+    begun = asyncio.Semaphore(0)
+
+    async def answer(_request: Request) -> Response:
+        begun.release()
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets that event")
+
+    async with crowded(answer, 2) as port:
+        busy = []
+        for _ in range(2):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+            await asyncio.wait_for(begun.acquire(), 5)
+            busy.append(writer)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        got = await asyncio.wait_for(reader.read(), 5)
+        assert got.startswith(b"HTTP/1.1 503 ")
+        assert b"<Code>SlowDown</Code>" in got
+        for each in (*busy, writer):
+            each.close()

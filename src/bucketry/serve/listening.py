@@ -10,16 +10,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import resource
 import socket
 import ssl
 from collections.abc import Callable
 
+from bucketry.kernel import logs
 from bucketry.serve.errors import ServeError
 from bucketry.serve.settings import split_address
 
 BACKLOG = 4096
+MAX_CONNECTIONS = 10_000  # of one process
 _OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 PAUSE_SECONDS = 0.2
+_DESCRIPTORS = 1_048_576  # wanted at most
+log = logs.get("listening")
 
 
 def bind(address: str, name: str) -> socket.socket:
@@ -102,6 +107,34 @@ class Acceptor:
         if self._listener.fileno() >= 0:
             self._loop.remove_reader(self._listener.fileno())
             self._listener.close()
+
+
+def raise_descriptor_limit() -> None:
+    """Use all open files that the system lets this process have: each connection and each open bucket takes some."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # macOS has a lower limit than it tells
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def connection_limit() -> int:
+    """How many connections one process may hold: half of its descriptors, the rest is for files."""
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return MAX_CONNECTIONS if soft == resource.RLIM_INFINITY else min(MAX_CONNECTIONS, soft // 2)
+
+
+def reload_tls(context: ssl.SSLContext | None, certificate: str, key: str) -> None:
+    """Make a context in use present what the files hold now. Files that can't be used change nothing."""
+    if context is None:
+        return
+    try:
+        tls_context(certificate, key)  # a half-written pair is found here, not in the context that serves
+    except ServeError as problem:
+        log.error("the certificates were not reloaded; the old ones stay in use", error=str(problem))
+        return
+    context.load_cert_chain(certificate, key)
+    log.info("the certificates were reloaded", certificate=certificate)
 
 
 def tls_context(certificate: str, key: str) -> ssl.SSLContext | None:

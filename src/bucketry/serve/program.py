@@ -19,7 +19,7 @@ from bucketry.serve import store_half, worker
 from bucketry.serve.addresses import Addresses
 from bucketry.serve.errors import ServeError
 from bucketry.serve.folder import DataFolder
-from bucketry.serve.listening import address_of, bind, tls_context
+from bucketry.serve.listening import address_of, bind, raise_descriptor_limit, reload_tls, tls_context
 from bucketry.serve.settings import Settings
 from bucketry.serve.supervisor import Body, Role, Supervisor
 
@@ -52,6 +52,7 @@ class Listeners:
 def serve(folder: DataFolder, settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; the exit code. ServeError says why it can't begin."""
     logs.configure(settings.server.log_level)
+    raise_descriptor_limit()
     os.umask(0o077)  # whatever a library makes in the folder is its owner's alone
     tls_context(
         settings.server.tls_certificate, settings.server.tls_key
@@ -68,7 +69,8 @@ def serve(folder: DataFolder, settings: Settings) -> int:
         Role("marketplace", bodies["marketplace"]),
         Role("keeper", bodies["keeper"]),
     ]
-    return Supervisor(roles, lambda: _say_ready(folder.root, addresses)).run()
+    reloads = bool(settings.server.tls_certificate)
+    return Supervisor(roles, lambda: _say_ready(folder.root, addresses), reloads).run()
 
 
 def _say_ready(root: Path, addresses: Addresses) -> None:
@@ -107,12 +109,16 @@ def _bodies(
 
     def store(life_pipe: int, ready_pipe: int) -> None:
         with store_half.open_services(folder, master_key, settings, addresses) as services:
-            s3 = [(listeners.s3, tls_context(*tls))]
+            context = tls_context(*tls)
+            s3 = [(listeners.s3, context)]
             if listeners.engine is not listeners.s3:
                 s3.append((listeners.engine, None))
-            worker.run(
-                lambda life: store_half.serve_store(life, services, s3, listeners.website), life_pipe, ready_pipe
-            )
+
+            async def work(life: worker.Life) -> None:
+                life.on_reload = lambda: reload_tls(context, *tls)
+                await store_half.serve_store(life, services, s3, listeners.website)
+
+            worker.run(work, life_pipe, ready_pipe)
 
     def keeper(life_pipe: int, ready_pipe: int) -> None:
         with store_half.open_services(folder, master_key, settings, addresses) as services:
@@ -121,12 +127,14 @@ def _bodies(
     def marketplace(life_pipe: int, ready_pipe: int) -> None:
         from bucketry.serve import marketplace_half  # loaded in this worker alone: SQLAlchemy takes 30 MB
 
-        worker.run(
-            lambda life: marketplace_half.serve_marketplace(
-                life, folder, master_key, settings, addresses, listeners.api, tls_context(*tls)
-            ),
-            life_pipe,
-            ready_pipe,
-        )
+        context = tls_context(*tls)
+
+        async def work(life: worker.Life) -> None:
+            life.on_reload = lambda: reload_tls(context, *tls)
+            await marketplace_half.serve_marketplace(
+                life, folder, master_key, settings, addresses, listeners.api, context
+            )
+
+        worker.run(work, life_pipe, ready_pipe)
 
     return {"store": store, "keeper": keeper, "marketplace": marketplace}

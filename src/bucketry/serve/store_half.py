@@ -13,7 +13,7 @@ from bucketry.kernel.clock import system_clock_ms
 from bucketry.kernel.envelope import Envelope, derive_key
 from bucketry.serve.addresses import Addresses
 from bucketry.serve.folder import DataFolder
-from bucketry.serve.listening import Acceptor
+from bucketry.serve.listening import Acceptor, connection_limit
 from bucketry.serve.settings import Settings
 from bucketry.serve.supervisor import GRACE_SECONDS
 from bucketry.serve.worker import Life
@@ -66,8 +66,9 @@ async def serve_store(
     website: socket.socket,
 ) -> None:
     """Serve S3, IAM and websites on the shared sockets until `life.stop`, then finish what is in flight."""
-    server = make_server(services)
-    website_server = make_website_server(services)
+    limit = connection_limit()
+    server = make_server(services, limit)
+    website_server = make_website_server(services, limit)
     acceptors = [Acceptor(listener, server, tls) for listener, tls in s3]
     acceptors.append(Acceptor(website, website_server))
     life.ready()

@@ -1,4 +1,4 @@
-"""The parent of a server: it forks workers, replaces dead ones, and passes on the wish to stop.
+"""The parent of a server: it forks workers, replaces dead ones, and passes on the wish to stop or to load certificates.
 
 The parent runs no event loop, opens no database and starts no thread, so that forking it is safe at any time and what
 it inherits to workers is small. A worker lives no longer than the parent: it watches the read end of a pipe whose write
@@ -50,6 +50,7 @@ class Supervisor:
 
     roles: list[Role]
     on_ready: Callable[[], None]
+    reloads: bool = False  # SIGHUP is passed on to the workers; else it stops the server as SIGTERM does
     _workers: dict[int, _Worker] = field(default_factory=dict)
     _stopping: bool = False
     _life: tuple[int, int] = (-1, -1)
@@ -65,6 +66,7 @@ class Supervisor:
         signal.set_wakeup_fd(self._wake[1], warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop)
+        signal.signal(signal.SIGHUP, self._on_reload if self.reloads else self._on_stop)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for role in self.roles:
             for _ in range(role.count):
@@ -82,6 +84,9 @@ class Supervisor:
     def _on_stop(self, *_: object) -> None:
         self._stopping = True
 
+    def _on_reload(self, *_: object) -> None:
+        self._signal_all(signal.SIGHUP)
+
     def _start(self, role: Role) -> None:
         ready_read, ready_write = os.pipe()
         sys.stdout.flush()
@@ -98,6 +103,9 @@ class Supervisor:
             for worker in self._workers.values():
                 os.close(worker.ready_pipe)
             signal.set_wakeup_fd(-1)
+            signal.signal(
+                signal.SIGHUP, signal.SIG_IGN
+            )  # until the worker listens to it; it reads its files anew anyway
             for inherited in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
                 signal.signal(inherited, signal.SIG_DFL)
             role.body(self._life[0], ready_write)

@@ -15,11 +15,15 @@ SWITCH_INTERVAL_SECONDS = 0.0005
 
 
 class Life:
-    """A worker's life as its work sees it: say `ready()`, then wait for `stop`."""
+    """A worker's life as its work sees it: say `ready()`, then wait for `stop`. `on_reload` is called at SIGHUP."""
 
     def __init__(self, ready_pipe: int) -> None:
         self.stop = asyncio.Event()
+        self.on_reload: Callable[[], None] = lambda: None
         self._ready_pipe = ready_pipe
+
+    def reload(self) -> None:
+        self.on_reload()
 
     def ready(self) -> None:
         """Tell the parent that this worker serves."""
@@ -36,6 +40,8 @@ def run(work: Callable[[Life], Awaitable[None]], life_pipe: int, ready_pipe: int
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, life.stop.set)
+
+        loop.add_signal_handler(signal.SIGHUP, life.reload)
 
         def parent_is_gone() -> None:
             loop.remove_reader(life_pipe)

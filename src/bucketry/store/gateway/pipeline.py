@@ -21,7 +21,7 @@ from bucketry.store.gateway.context import Context, Services
 from bucketry.store.gateway.error_documents import error_response
 from bucketry.store.gateway.handlers import BEFORE_AUTHORISING, HANDLERS, Handler
 from bucketry.store.gateway.http import Request, Response
-from bucketry.store.gateway.server import HttpServer
+from bucketry.store.gateway.server import MAX_CONNECTIONS, HttpServer
 from bucketry.store.identity.types import BucketRecord
 from bucketry.store.s3 import checksums, names
 from bucketry.store.s3.errors import (
@@ -35,6 +35,7 @@ from bucketry.store.s3.errors import (
     S3Error,
 )
 from bucketry.store.s3.headers import Headers
+from bucketry.store.s3.object_lock_errors import protected
 from bucketry.store.s3.operations import Body, Operation, Resource
 
 MAX_IAM_BODY_BYTES = 1024 * 1024
@@ -152,6 +153,8 @@ class Gateway:
             return NoSuchBucket(fields={"BucketName": context.bucket_name})
         if isinstance(error, disk_errors.Superseded):
             return OperationAborted()
+        if isinstance(error, disk_errors.Locked):
+            return protected()
         request = context.request
         _log.error("request failed", request_id=request.request_id, operation=context.operation.name, exc_info=error)
         if isinstance(error, disk_errors.DiskFull):
@@ -233,9 +236,10 @@ def _shown(raw_path: str) -> str:
     return raw_path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def make_server(services: Services) -> HttpServer:
+def make_server(services: Services, max_connections: int = MAX_CONNECTIONS) -> HttpServer:
     """The S3 and IAM front of one process: a protocol factory for `loop.create_server(server, sock=…)`; end it by
     `stop`. Call it in the running loop.
     """
     host_id = token_urlsafe(36)
-    return HttpServer(Gateway(services, host_id).answer, services.clock_ms, host_id)
+    answer = Gateway(services, host_id).answer
+    return HttpServer(answer, services.clock_ms, host_id, max_connections=max_connections)

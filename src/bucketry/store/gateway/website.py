@@ -17,7 +17,7 @@ from bucketry.store.gateway import authorise, objects_get
 from bucketry.store.gateway.context import Context, Services
 from bucketry.store.gateway.cors import CorsRules
 from bucketry.store.gateway.http import Request, Response
-from bucketry.store.gateway.server import HttpServer
+from bucketry.store.gateway.server import MAX_CONNECTIONS, HttpServer
 from bucketry.store.gateway.website_pages import error_page, error_parts
 from bucketry.store.identity.types import BucketRecord
 from bucketry.store.s3 import website, website_routing
@@ -222,9 +222,10 @@ def _redirect(status: int, location: str) -> Response:
     return Response(status=status, headers=[("Location", location)])
 
 
-def make_website_server(services: Services) -> HttpServer:
+def make_website_server(services: Services, max_connections: int = MAX_CONNECTIONS) -> HttpServer:
     """The website front of one process: a protocol factory for `loop.create_server(server, sock=…)`; end it by
     `stop`. Call it in the running loop.
     """
     host_id = token_urlsafe(36)
-    return HttpServer(WebsiteFront(services, host_id).answer, services.clock_ms, host_id)
+    answer = WebsiteFront(services, host_id).answer
+    return HttpServer(answer, services.clock_ms, host_id, max_connections=max_connections)
