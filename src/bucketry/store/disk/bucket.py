@@ -21,6 +21,7 @@ from bucketry.store.disk.descriptors import Descriptors, Pins
 from bucketry.store.disk.errors import DiskError
 from bucketry.store.disk.files import Files
 from bucketry.store.disk.index import Index
+from bucketry.store.disk.known import Known, Room
 from bucketry.store.disk.piecewise import PiecewiseWriter
 from bucketry.store.disk.reading import Reader, Reading
 from bucketry.store.disk.segments import RecordHeader
@@ -44,7 +45,6 @@ from bucketry.store.disk.writing import SegmentWriters, Writer
 
 SEGMENTS_FOLDER = "segments"
 
-_GET = f"SELECT {rows.VERSION_COLUMNS} FROM objects WHERE key = ?"
 _UPLOAD = f"SELECT {rows.UPLOAD_COLUMNS} FROM uploads WHERE upload_id = ?"
 _PARTS = f"SELECT {rows.PART_COLUMNS} FROM parts WHERE upload_id = ? AND part_number > ? ORDER BY part_number LIMIT ?"
 _OBJECT_PARTS = (
@@ -67,6 +67,7 @@ class Bucket:
         commit_pool: Executor,
         io_pool: Executor,
         descriptors: Descriptors,
+        room: Room,
     ) -> None:
         self.folder = folder
         self._clock_ms = clock_ms
@@ -75,6 +76,7 @@ class Bucket:
         self._committer = Committer(folder, index, files, commit_pool, clock_ms)
         self._pins = Pins(folder, files)
         self._reader = Reader(folder, index, files, io_pool, descriptors, self._pins)
+        self._known = Known(room)
         self._writers = SegmentWriters(folder / SEGMENTS_FOLDER, files, io_pool, self._note_waste)
         self._copier = Copier(folder / SEGMENTS_FOLDER, self._reader, self._writers, files, io_pool)
 
@@ -82,9 +84,15 @@ class Bucket:
 
     def get(self, key: str) -> Version | None:
         """The current version of a key. IndexDamaged, NewerFormat, BucketMissing."""
+        moment = self._reader.now()
+        known = self._known.at(moment)
+        if key in known:
+            return known[key]
         with self._index.errors():
-            row = self._reader.connection.execute(_GET, (key,)).get
-        return None if row is None else rows.version(row)
+            row = self._reader.connection.execute(rows.FIND, (key,)).get
+        version = None if row is None else rows.found(row)
+        self._known.note(moment, key, version)
+        return version
 
     def get_version(self, key: str, version_id: str) -> Version | None:
         """The version of a key with this id, which may be a delete marker. As `get`."""
@@ -319,6 +327,7 @@ class Bucket:
     def rest(self) -> None:
         """Close what is open; all opens again when asked for. For buckets that have not been asked for long."""
         self._writers.retire()
+        self._known.forget()
         self._reader.close()
         self._pins.close()
         self._committer.close()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import apsw
 
+from bucketry.kernel.moments import Moments
 from bucketry.store.disk import rows, segments
 from bucketry.store.disk.descriptors import Descriptor, Descriptors, Pins
 from bucketry.store.disk.errors import CorruptData, ReadFailed, Superseded, from_os
@@ -65,15 +66,24 @@ class Reader:
         self._descriptors = descriptors
         self._pins = pins
         self._connection: apsw.Connection | None = None
+        self._moments: Moments | None = None
+
+    def now(self) -> bytes:
+        """The moment of the index: nothing was committed while it stays the same; b"": nobody knows."""
+        return b"" if self._moments is None else self._moments.now()
 
     @property
     def connection(self) -> apsw.Connection:
         """The connection for look-ups in the loop. IndexDamaged, NewerFormat, BucketMissing."""
         if self._connection is None:
             self._connection = self._index.open_reader()
+            self._moments = Moments(self._connection)
         return self._connection
 
     def close(self) -> None:
+        if self._moments is not None:
+            self._moments.close()
+            self._moments = None
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close(True)
@@ -83,6 +93,10 @@ class Reader:
         Reading whose first block has been checked. Superseded, CorruptData, ReadFailed, IndexDamaged."""
         if size == 0:
             return b""
+        if version.inline is not None:
+            return version.inline if size == version.size else version.inline[start : start + size]
+        if version.extent is not None and size <= BLOCK_BYTES:
+            return await self._read_run(version, Run(version.place, start, size, *version.extent))
         with self._index.errors():
             if version.place < 0:
                 return self._read_inline(version, start, size)

@@ -12,15 +12,23 @@ from typing import Any
 import apsw
 import msgspec
 
-from bucketry.store.disk import version_ids
+from bucketry.store.disk import segments, version_ids
 from bucketry.store.disk.errors import IndexDamaged
-from bucketry.store.disk.types import NULL_VERSION, Listed, ListedVersion, NewObject, Part, Upload, Version
+from bucketry.store.disk.types import NULL_VERSION, Extent, Listed, ListedVersion, NewObject, Part, Upload, Version
+from bucketry.store.s3.object_lock import Lock
 
 Row = tuple[Any, ...]
 
 VERSION_COLUMNS = (
     "key, sequence, version_id, modified_ms, size, etag, owner, "
     "place, part_count, is_delete_marker, checksums, document"
+)
+_VERSION_WIDTH = 12
+# A current version together with its bytes, if they are inline, or where they are, if that is one place.
+FIND = (
+    f"SELECT {', '.join(f'objects.{column}' for column in VERSION_COLUMNS.split(', '))}, "
+    "crc, data, segment, record, record_size, offset, length, extents.checksums "
+    "FROM objects LEFT JOIN inline ON inline.id = -place LEFT JOIN extents ON extents.id = place WHERE key = ?"
 )
 LISTED_COLUMNS = "key, size, etag, modified_ms, owner, checksums"
 LISTED_VERSION_COLUMNS = "key, sequence, version_id, is_delete_marker, size, etag, modified_ms, owner, checksums"
@@ -81,8 +89,8 @@ def decode_checksums(text: str | None, of: str) -> Checksums:
         raise IndexDamaged(f"the index row of {of!r} can't be read: {error}; run `bucketry fsck`") from None
 
 
-def version(row: Row) -> Version:
-    """A row of VERSION_COLUMNS."""
+def version(row: Row, inline: bytes | None = None, extent: Extent | None = None) -> Version:
+    """A row of VERSION_COLUMNS, with its bytes or where they are, if that is known."""
     key, sequence, version_id, modified_ms, size, etag, owner, place, part_count, is_marker, checksums, text = row
     document = decode_document(text, key)
     sums = _NO_CHECKSUMS if checksums is None else decode_checksums(checksums, key)
@@ -103,7 +111,16 @@ def version(row: Row) -> Version:
         document.upload_id,
         place,
         document.acl,
+        inline,
+        extent,
     )
+
+
+def found(row: Row) -> Version:
+    """A row of FIND. Damaged bytes stay out: who reads the version looks at them once more, and says so."""
+    crc, data, segment, *rest = row[_VERSION_WIDTH:]
+    inline = data if data is not None and segments.crc32c(data) == crc else None
+    return version(row[:_VERSION_WIDTH], inline, None if segment is None else (segment, *rest))
 
 
 def new_row(new: NewObject, sequence: int, size: int, place: int, part_count: int = 0, upload_id: str = "") -> Row:

@@ -28,6 +28,7 @@ from bucketry.store.disk.errors import BucketMissing, DiskError, from_os
 from bucketry.store.disk.files import Files
 from bucketry.store.disk.garbage import Collected
 from bucketry.store.disk.index import INDEX_FILE
+from bucketry.store.disk.known import Room
 from bucketry.store.disk.types import Finding
 
 _OPEN_BUCKETS = 200
@@ -59,6 +60,7 @@ class Disk:
         self._commit_pool = ThreadPoolExecutor(_COMMIT_THREADS, "disk-commit")
         self._io_pool = ThreadPoolExecutor(_IO_THREADS, "disk-io")
         self._descriptors = Descriptors(self._files)
+        self._room = Room()
         self._open_limit = min(_OPEN_BUCKETS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // _DESCRIPTORS_EACH)
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
         root.mkdir(parents=True, exist_ok=True)
@@ -94,6 +96,7 @@ class Disk:
             commit_pool=self._commit_pool,
             io_pool=self._io_pool,
             descriptors=self._descriptors,
+            room=self._room,
         )
         self._buckets[folder] = bucket
         self._rest_idle()

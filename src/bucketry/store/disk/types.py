@@ -12,6 +12,10 @@ from typing import NamedTuple
 NULL_VERSION = "null"
 
 
+# (segment, record, record_size, offset, length, checksums) of a row of `extents`
+Extent = tuple[str, int, int, int, int, bytes]
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
     """One version of an object, or a delete marker, as the index holds it."""
@@ -34,6 +38,9 @@ class Version:
     upload_id: str = ""  # of the upload that made it, so that a repeated completion can be answered alike
     place: int = 0  # where the bytes are: > 0 an extent, < 0 an inline row, 0 none, or a list of pieces
     acl: str = ""  # as it was given: a document that means something to others; "": none
+    # What came with the row: the bytes themselves, checked, of a small object; where they are, of one in one piece.
+    inline: bytes | None = field(default=None, compare=False, repr=False)
+    extent: Extent | None = field(default=None, compare=False, repr=False)
 
 
 class Listed(NamedTuple):

@@ -14,6 +14,7 @@ import apsw
 
 from bucketry.kernel.clock import ClockMs
 from bucketry.kernel.envelope import Envelope, EnvelopeError
+from bucketry.kernel.moments import Moments
 from bucketry.store.identity import accounts, buckets, callers, keys, policies, users
 from bucketry.store.identity.activity import Activity
 from bucketry.store.identity.cache import StampedCache
@@ -59,7 +60,8 @@ class Identity:
             self._database.close()
             raise
         self._reader = reader = self._database.reader
-        self._version = -1
+        self._moments = Moments(reader)
+        self._moment = b""
         self._callers = StampedCache(
             lambda key: callers.stamp(reader, key), lambda key: callers.load(reader, envelope, key), MAX_CACHED_CALLERS
         )
@@ -83,6 +85,7 @@ class Identity:
     def close(self) -> None:
         """Finish what is under way, write what was noted, close the files. Blocks for it."""
         self._activity.flush_soon()
+        self._moments.close()
         self._database.close()
         self._activity.close()
 
@@ -95,10 +98,10 @@ class Identity:
     # --- what each request asks
 
     def refresh(self) -> None:
-        """Begin a request: from here on what was committed before, by any process, is seen. Some microseconds."""
-        version = rows(self._reader, "PRAGMA data_version")[0][0]
-        if version != self._version:
-            self._version = version
+        """Begin a request: from here on what was committed before, by any process, is seen. A look at memory."""
+        moment = self._moments.now()
+        if moment != self._moment or not moment:
+            self._moment = moment
             self._new_moment()
 
     def _new_moment(self) -> None:

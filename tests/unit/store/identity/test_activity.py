@@ -26,12 +26,12 @@ async def test_use_is_known_at_once_here_and_elsewhere_after_it_was_written(
 async def test_noting_a_use_leaves_every_cache_alone(identity: Identity, other: Identity, account: Account) -> None:
     key = identity.access_keys(account.account_id, None)[0].access_key_id
     other.refresh()
-    version, moment = other._version, other._callers.moment
+    version, moment = other._moment, other._callers.moment
     identity.note_key_use(key, "s3", "us-east-1")
     identity._activity.flush_soon()
     await identity.key_last_use(key)
     other.refresh()
-    assert (other._version, other._callers.moment) == (version, moment)
+    assert (other._moment, other._callers.moment) == (version, moment)
 
 
 async def test_later_use_wins_whoever_writes_first(
