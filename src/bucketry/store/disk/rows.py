@@ -15,7 +15,6 @@ import msgspec
 from bucketry.store.disk import segments, version_ids
 from bucketry.store.disk.errors import IndexDamaged
 from bucketry.store.disk.types import NULL_VERSION, Extent, Listed, ListedVersion, NewObject, Part, Upload, Version
-from bucketry.store.s3.object_lock import Lock
 
 Row = tuple[Any, ...]
 
