@@ -184,11 +184,13 @@ def test_silence_ends_after_the_timeout(talk: Ask) -> None:
         names(connection)
 
 
-def test_nobody_there_is_told(talk: Ask) -> None:
-    server, connection = talk(WHOLE)
-    server.close()
-    with pytest.raises(EngineUnavailable, match=r"EndpointConnectionError|ConnectionClosedError"):
-        names(connection)
+def test_nobody_there_is_told() -> None:
+    with socket.socket() as deaf:  # bound, so that nobody else takes the port, and not listening
+        deaf.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        connection = Connection("tested", Endpoint(url, url, "us-east-1", "KEY", "SECRET"))
+        with pytest.raises(EngineUnavailable, match="EndpointConnectionError"):
+            names(connection)
 
 
 def test_tls_and_proxies_are_left_to_the_sdk() -> None:
