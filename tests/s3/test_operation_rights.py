@@ -21,6 +21,8 @@ ACCESS_BLOCK = (
 VERSIONING = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
 SAME_ACL = {"x-amz-acl": "bucket-owner-full-control"}
 OWNERSHIP = b"<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>"
+OBJECT_LOCK = b"<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>"
+HOLD = b"<LegalHold><Status>OFF</Status></LegalHold>"
 CORS = (
     b"<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>*</AllowedOrigin></CORSRule>"
     b"</CORSConfiguration>"
@@ -60,6 +62,12 @@ CALLS: dict[str, Call] = {
     "ListMultipartUploads": Call("/BUCKET?uploads"),
     "GetBucketVersioning": Call("/BUCKET?versioning"),
     "PutBucketVersioning": Call("/BUCKET?versioning", VERSIONING),
+    "GetObjectLockConfiguration": Call("/BUCKET?object-lock"),
+    "PutObjectLockConfiguration": Call("/BUCKET?object-lock", OBJECT_LOCK),
+    "GetObjectRetention": Call("/BUCKET/victim?retention"),
+    "PutObjectRetention": Call("/BUCKET/victim?retention", b"<Retention/>"),
+    "GetObjectLegalHold": Call("/BUCKET/victim?legal-hold"),
+    "PutObjectLegalHold": Call("/BUCKET/victim?legal-hold", HOLD),
     "GetBucketAcl": Call("/BUCKET?acl"),
     "PutBucketAcl": Call("/BUCKET?acl", headers=SAME_ACL),
     "GetObjectAcl": Call("/BUCKET/victim?acl"),
@@ -102,6 +110,7 @@ CALLS: dict[str, Call] = {
     "AbortMultipartUpload": Call("/BUCKET/upload?uploadId=UPLOAD"),
     "ListParts": Call("/BUCKET/upload?uploadId=UPLOAD"),
 }
+ON_LOCKED = {name for name in CALLS if "Lock" in name or "Retention" in name or "LegalHold" in name}
 ASKED_PER_KEY = {"DeleteObjects", "PostObject"}
 PREFLIGHTS = {"OptionsBucket", "OptionsObject"}
 
@@ -147,6 +156,10 @@ def test_operation_needs_its_action_and_no_more(store: Store, s3: Any, bucket: s
     head = store.request("HEAD", f"/{bucket}", store.one).headers
     assert head["x-rgw-object-count"] == ("0" if name == "DeleteBucket" else "1")
     allowed = store.user(f"{bucket}-allowed", policy("Allow", "Action", actions))
+    if name in ON_LOCKED:
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        enabled = {"ObjectLockEnabled": "Enabled"}
+        s3.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration=enabled)
     reply = send(store, bucket, upload, operation, allowed)
     assert reply.status in (200, 204) or (reply.status == 404 and reply.code.startswith("NoSuch")), reply.body
 

@@ -184,6 +184,12 @@ def _delete_page(connection: Connection, bucket: str, entries: list[dict[str, An
     answer = connection.s3.delete_objects(Bucket=bucket, Delete={"Objects": named, "Quiet": True})
     if errors := answer.get("Errors"):
         first = errors[0]
+        if "object lock" in first.get("Message", "").lower():
+            raise EngineRefused(
+                f"{len(errors)} versions in bucket {bucket} are protected by Object Lock, the first of {first.get('Key')}. "
+                "They can be removed when their retention has ended and no legal hold is on them; all others of this "
+                "page are gone."
+            )
         raise EngineRefused(
             f"The engine {connection.engine_name} did not remove {len(errors)} objects of bucket {bucket}; "
             f"the first: {first.get('Key')}: {first.get('Code')}."

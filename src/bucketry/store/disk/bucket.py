@@ -18,7 +18,7 @@ from bucketry.store.disk import changes, listing, multipart, rows, version_listi
 from bucketry.store.disk.commit import Committer
 from bucketry.store.disk.copying import Copier
 from bucketry.store.disk.descriptors import Descriptors, Pins
-from bucketry.store.disk.errors import DiskError
+from bucketry.store.disk.errors import DiskError, Locked
 from bucketry.store.disk.files import Files
 from bucketry.store.disk.index import Index
 from bucketry.store.disk.known import Known, Room
@@ -35,6 +35,7 @@ from bucketry.store.disk.types import (
     NewObject,
     Page,
     Part,
+    Relock,
     Totals,
     Upload,
     UploadPage,
@@ -143,16 +144,22 @@ class Bucket:
         deleted: Version | None = await self._committer.run(change)
         return deleted
 
-    async def delete_version(self, key: str, version_id: str, guard: Guard | None = None) -> Version | None:
-        """Remove one version for good: what it was, None if there was none. The guard sees that version."""
-        change = partial(changes.delete_version, key=key, version_id=version_id, guard=guard)
+    async def delete_version(
+        self, key: str, version_id: str, guard: Guard | None = None, *, bypasses: bool = False
+    ) -> Version | None:
+        """Remove one version for good: what it was, None if there was none. The guard sees that version. Locked;
+        `bypasses`: by one who may bypass governance."""
+        change = partial(changes.delete_version, key=key, version_id=version_id, guard=guard, bypasses=bypasses)
         deleted: Version | None = await self._committer.run(change)
         return deleted
 
-    async def delete_many(self, doomed: Sequence[Doomed], marker: Marker | None = None) -> list[Version | None]:
-        """Remove many in one transaction, as `delete` and `delete_version` would one after the other."""
+    async def delete_many(
+        self, doomed: Sequence[Doomed], marker: Marker | None = None
+    ) -> list[Version | Locked | None]:
+        """Remove many in one transaction, as `delete` and `delete_version` would one after the other; the error in the
+        place of one that is protected."""
         change = partial(changes.delete_many, doomed=doomed, marker=marker)
-        deleted: list[Version | None] = await self._committer.run(change)
+        deleted: list[Version | Locked | None] = await self._committer.run(change)
         return deleted
 
     async def copy(
@@ -188,6 +195,14 @@ class Bucket:
     ) -> Version | None:
         """Another ACL; as `set_tags`."""
         change = partial(changes.set_acl, key=key, acl=acl, guard=guard, version_id=version_id)
+        changed: Version | None = await self._committer.run(change)
+        return changed
+
+    async def set_lock(
+        self, key: str, relock: Relock, guard: Guard | None = None, version_id: str | None = None
+    ) -> Version | None:
+        """Another lock, made of the one that there is; as `set_tags`."""
+        change = partial(changes.set_lock, key=key, relock=relock, guard=guard, version_id=version_id)
         changed: Version | None = await self._committer.run(change)
         return changed
 

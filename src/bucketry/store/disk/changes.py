@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from bucketry.store.disk import rows, versions
-from bucketry.store.disk.errors import BucketNotEmpty, Superseded
+from bucketry.store.disk.errors import BucketNotEmpty, Locked, Superseded
 from bucketry.store.disk.stored import Bytes, SharedBytes, Written
 from bucketry.store.disk.transaction import Transaction
-from bucketry.store.disk.types import NULL_VERSION, Doomed, Guard, Marker, NewObject, Version
+from bucketry.store.disk.types import NULL_VERSION, Doomed, Guard, Marker, NewObject, Relock, Version
 
 _REPLACE = "REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _SET_CURRENT = "UPDATE objects SET document = ? WHERE key = ? AND sequence = ?"
@@ -24,6 +24,7 @@ def put(transaction: Transaction, new: NewObject, written: Written, guard: Guard
     old = transaction.current(new.key)
     if guard is not None:
         guard(old)
+    versions.check_way(transaction, new.key, old, is_versioned=new.is_versioned)
     return _make_current(transaction, new, written.pieces, written.size, old)
 
 
@@ -39,6 +40,7 @@ def copy(
     old = transaction.current(new.key)
     if guard is not None:
         guard(old)
+    versions.check_way(transaction, new.key, old, is_versioned=new.is_versioned)
     return _make_current(transaction, new, pieces, source.size, old)
 
 
@@ -107,6 +109,7 @@ def _as_version(new: NewObject, version_id: str | None, sequence: int, size: int
         "",
         place,
         new.acl,
+        new.lock,
     )
 
 
@@ -119,30 +122,42 @@ def delete(transaction: Transaction, key: str, guard: Guard | None, marker: Mark
         # Versioning began between the look at the bucket and now: what has an id is not removed without naming it.
         marker = Marker(old.owner, transaction.now_ms, is_versioned=False)
     if marker is not None:
+        versions.check_way(transaction, key, old, is_versioned=marker.is_versioned)
         return versions.put_marker(transaction, key, marker, old)
     if old is not None:
+        versions.check_removable(transaction, old, bypasses=False)
         versions.remove_current(transaction, old)
     return old
 
 
-def delete_version(transaction: Transaction, key: str, version_id: str, guard: Guard | None) -> Version | None:
-    """Remove the version of a key with this id, for good: what it was, or None."""
+def delete_version(
+    transaction: Transaction, key: str, version_id: str, guard: Guard | None, *, bypasses: bool = False
+) -> Version | None:
+    """Remove the version of a key with this id, for good: what it was, or None. Locked: it is protected;
+    `bypasses`: the caller may bypass governance."""
     old = versions.named(transaction.cursor.connection, key, version_id)
     if guard is not None:
         guard(old)
     if old is not None:
+        versions.check_removable(transaction, old, bypasses=bypasses)
         versions.remove(transaction, old)
     return old
 
 
-def delete_many(transaction: Transaction, doomed: Sequence[Doomed], marker: Marker | None) -> list[Version | None]:
-    """`delete` or `delete_version` of each, in order."""
-    return [
-        delete(transaction, key, None, marker)
-        if version_id is None
-        else delete_version(transaction, key, version_id, None)
-        for key, version_id in doomed
-    ]
+def delete_many(
+    transaction: Transaction, doomed: Sequence[Doomed], marker: Marker | None
+) -> list[Version | Locked | None]:
+    """`delete` or `delete_version` of each, in order; Locked, not raised, in the place of what is protected."""
+    return [_delete_one(transaction, one, marker) for one in doomed]
+
+
+def _delete_one(transaction: Transaction, one: Doomed, marker: Marker | None) -> Version | Locked | None:
+    try:
+        if one.version_id is None:
+            return delete(transaction, one.key, None, marker)
+        return delete_version(transaction, one.key, one.version_id, None, bypasses=one.bypasses)
+    except Locked as error:
+        return error
 
 
 def set_tags(
@@ -158,6 +173,15 @@ def set_acl(
 ) -> Version | None:
     """Another ACL; as `set_tags`."""
     return _describe(transaction, key, guard, version_id, lambda old: replace(old, acl=acl))
+
+
+def set_lock(
+    transaction: Transaction, key: str, relock: Relock, guard: Guard | None, version_id: str | None
+) -> Version | None:
+    """Another lock: what `relock` makes of the version's, unless it raises; as `set_tags`."""
+    return _describe(
+        transaction, key, guard, version_id, lambda old: replace(old, lock=relock(old, transaction.now_ms))
+    )
 
 
 def _describe(
@@ -176,7 +200,7 @@ def _describe(
     if old is None or old.is_delete_marker:
         return old
     new = described(old)
-    text = rows.encode_document(new.headers, new.tags, new.upload_id, new.acl)
+    text = rows.encode_document(new.headers, new.tags, new.upload_id, new.acl, new.lock)
     transaction.run(_SET_CURRENT, (text, key, old.sequence))
     if transaction.has_noncurrent:
         transaction.run(_SET_NONCURRENT, (text, key, old.sequence))

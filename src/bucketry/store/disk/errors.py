@@ -8,6 +8,7 @@
       IndexDamaged       a bucket's index that SQLite can't read
       NewerFormat        written by a later bucketry
       BucketMissing, BucketNotEmpty
+      Locked             a lock protects the version from removal
       Superseded         the version was replaced since it was looked up: look it up again
       UploadMissing, PartMissing
       WrongSize          more or fewer bytes than were announced
@@ -58,6 +59,10 @@ class BucketMissing(DiskError):
 
 class BucketNotEmpty(DiskError):
     """A bucket with objects can't be removed."""
+
+
+class Locked(DiskError):
+    """The version is protected by its lock: it can't be removed, nor its lock be changed so."""
 
 
 class Superseded(DiskError):

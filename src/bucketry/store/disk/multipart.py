@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bucketry.store.disk import rows
+from bucketry.store.disk import rows, versions
 from bucketry.store.disk.changes import replace_current, shared_pieces
 from bucketry.store.disk.errors import PartMissing, UploadMissing
 from bucketry.store.disk.stored import Bytes, Written
@@ -95,6 +95,7 @@ def complete(
     old = transaction.current(new.key)
     if guard is not None:
         guard(old)
+    versions.check_way(transaction, new.key, old, is_versioned=new.is_versioned)
     size = sum(row[2] for row in chosen)
     sequence = transaction.next_id()
     _list_pieces(transaction, sequence, chosen)

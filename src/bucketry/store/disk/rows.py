@@ -15,6 +15,7 @@ import msgspec
 from bucketry.store.disk import segments, version_ids
 from bucketry.store.disk.errors import IndexDamaged
 from bucketry.store.disk.types import NULL_VERSION, Extent, Listed, ListedVersion, NewObject, Part, Upload, Version
+from bucketry.store.s3.object_lock import Lock
 
 Row = tuple[Any, ...]
 
@@ -48,6 +49,7 @@ class Document(msgspec.Struct, omit_defaults=True, frozen=True):
     tags: dict[str, str] = msgspec.field(default_factory=dict, name="t")
     upload_id: str = msgspec.field(default="", name="u")
     acl: str = msgspec.field(default="", name="a")
+    lock: Lock | None = msgspec.field(default=None, name="l")
 
 
 class Checksums(msgspec.Struct, omit_defaults=True, frozen=True, array_like=True):
@@ -63,8 +65,10 @@ _checksums = msgspec.json.Decoder(Checksums).decode
 _NO_CHECKSUMS = Checksums({})
 
 
-def encode_document(headers: Mapping[str, str], tags: Mapping[str, str], upload_id: str = "", acl: str = "") -> str:
-    return _encode(Document(dict(headers), dict(tags), upload_id, acl)).decode()
+def encode_document(
+    headers: Mapping[str, str], tags: Mapping[str, str], upload_id: str = "", acl: str = "", lock: Lock | None = None
+) -> str:
+    return _encode(Document(dict(headers), dict(tags), upload_id, acl, lock)).decode()
 
 
 def encode_checksums(values: Mapping[str, str], kind: str = "") -> str | None:
@@ -110,6 +114,7 @@ def version(row: Row, inline: bytes | None = None, extent: Extent | None = None)
         document.upload_id,
         place,
         document.acl,
+        document.lock,
         inline,
         extent,
     )
@@ -136,7 +141,7 @@ def new_row(new: NewObject, sequence: int, size: int, place: int, part_count: in
         part_count,
         0,
         encode_checksums(new.checksums, new.checksum_type),
-        encode_document(new.headers, new.tags, upload_id, new.acl),
+        encode_document(new.headers, new.tags, upload_id, new.acl, new.lock),
     )
 
 
@@ -184,12 +189,12 @@ def upload(row: Row) -> Upload:
     """A row of UPLOAD_COLUMNS."""
     key, upload_id, owner, initiator, initiated_ms, algorithm, kind, text = row
     document = decode_document(text, key)
-    headers, tags, acl = document.headers, document.tags, document.acl
-    return Upload(upload_id, key, owner, initiator, initiated_ms, headers, tags, algorithm, kind, acl)
+    headers, tags, acl, lock = document.headers, document.tags, document.acl, document.lock
+    return Upload(upload_id, key, owner, initiator, initiated_ms, headers, tags, algorithm, kind, acl, lock)
 
 
 def upload_row(value: Upload) -> Row:
-    document = encode_document(value.headers, value.tags, acl=value.acl)
+    document = encode_document(value.headers, value.tags, acl=value.acl, lock=value.lock)
     return (
         value.key,
         value.upload_id,

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from bucketry.store.s3.object_lock import Lock
+
 NULL_VERSION = "null"
 
 
@@ -38,6 +40,7 @@ class Version:
     upload_id: str = ""  # of the upload that made it, so that a repeated completion can be answered alike
     place: int = 0  # where the bytes are: > 0 an extent, < 0 an inline row, 0 none, or a list of pieces
     acl: str = ""  # as it was given: a document that means something to others; "": none
+    lock: Lock | None = None  # what protects it from removal
     # What came with the row: the bytes themselves, checked, of a small object; where they are, of one in one piece.
     inline: bytes | None = field(default=None, compare=False, repr=False)
     extent: Extent | None = field(default=None, compare=False, repr=False)
@@ -103,6 +106,7 @@ class NewObject:
     tags: Mapping[str, str] = field(default_factory=dict)
     is_versioned: bool = False  # gets an id of its own, and what was current is kept; else it is the null version
     acl: str = ""
+    lock: Lock | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,7 @@ class Doomed(NamedTuple):
 
     key: str
     version_id: str | None = None
+    bypasses: bool = False  # by one who may bypass a governance lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +140,7 @@ class Upload:
     checksum_algorithm: str  # "" where none was asked
     checksum_type: str
     acl: str = ""  # of the object that it will be
+    lock: Lock | None = None  # likewise
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,3 +192,6 @@ Data = bytes | bytearray | memoryview
 # Called inside the transaction with the current version of the key (None: there is none); raises to refuse the write.
 # It runs in a thread that holds the bucket's lock: quick, and without side effects, since it may run twice.
 Guard = Callable[[Version | None], None]
+
+# What becomes of a version's lock at this moment (epoch milliseconds); raises to refuse. Otherwise as Guard.
+Relock = Callable[[Version, int], Lock | None]

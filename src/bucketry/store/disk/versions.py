@@ -11,6 +11,7 @@ from __future__ import annotations
 import apsw
 
 from bucketry.store.disk import rows, version_ids
+from bucketry.store.disk.errors import Locked
 from bucketry.store.disk.transaction import Transaction
 from bucketry.store.disk.types import NULL_VERSION, Marker, Version
 
@@ -71,6 +72,25 @@ def make_way(transaction: Transaction, key: str, old: Version | None, *, is_vers
         row = transaction.one(_NULL, (key,))
         if row is not None:
             _remove_noncurrent(transaction, rows.version(row))
+
+
+def check_way(transaction: Transaction, key: str, old: Version | None, *, is_versioned: bool) -> None:
+    """Locked: the null version, which would have to go for a new one, is protected. Before the first write. It happens
+    where versioning was changed since the write was asked for: a bucket with locks keeps its versions."""
+    if is_versioned:
+        return
+    if old is not None and old.version_id == NULL_VERSION:
+        check_removable(transaction, old, bypasses=False)
+    elif transaction.has_noncurrent:
+        row = transaction.one(_NULL, (key,))
+        if row is not None:
+            check_removable(transaction, rows.version(row), bypasses=False)
+
+
+def check_removable(transaction: Transaction, version: Version, *, bypasses: bool) -> None:
+    """Locked: the version may not be removed now."""
+    if version.lock is not None and version.lock.protects(transaction.now_ms, bypasses=bypasses):
+        raise Locked(f"version {version.version_id} of {version.key!r} is protected by its lock")
 
 
 def put_marker(transaction: Transaction, key: str, marker: Marker, old: Version | None) -> Version:

@@ -24,7 +24,9 @@ from bucketry.store.s3.errors import (
     NoSuchPublicAccessBlockConfiguration,
     NoSuchTagSet,
     NoSuchWebsiteConfiguration,
+    OperationAborted,
     OwnershipControlsNotFoundError,
+    S3Error,
 )
 
 _SMALL_DOCUMENT_BYTES = 64 * 1024
@@ -41,13 +43,22 @@ def xml_response(body: bytes) -> Response:
     return Response(headers=[XML_TYPE], body=body)
 
 
-async def set_setting(context: Context, which: str, value: str | Mapping[str, str] | PublicAccessBlock | None) -> None:
-    """Set or remove a setting of the request's bucket, durably. NoSuchBucket when it went meanwhile."""
+async def set_setting(
+    context: Context,
+    which: str,
+    value: str | Mapping[str, str] | PublicAccessBlock | None,
+    required: Mapping[str, str | None] | None = None,
+    conflict: S3Error | None = None,
+) -> None:
+    """Set or remove a setting of the request's bucket, durably. NoSuchBucket when it went meanwhile. `required` are
+    other settings as they must be at that moment (None: not set), else `conflict` is raised."""
     try:
         bucket_id = bucket_of(context).bucket_id
-        await context.services.identity.set_bucket_setting(context.bucket_name, which, value, bucket_id)
+        await context.services.identity.set_bucket_setting(context.bucket_name, which, value, bucket_id, required)
     except identity_errors.NoSuchBucket:
         raise NoSuchBucket(fields={"BucketName": context.bucket_name}) from None
+    except identity_errors.SettingConflict:
+        raise conflict or OperationAborted() from None
 
 
 async def _required(context: Context, limit_bytes: int) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bucketry.kernel import ids
 from bucketry.store.disk import errors as disk_errors
-from bucketry.store.gateway import authorise
+from bucketry.store.gateway import authorise, locks, versions
 from bucketry.store.gateway.acl_rights import owns_all
 from bucketry.store.gateway.asked_acls import of_new_bucket
 from bucketry.store.gateway.bodies import read_document
@@ -18,13 +18,15 @@ from bucketry.store.gateway.context import Context
 from bucketry.store.gateway.http import Response
 from bucketry.store.identity import errors as identity_errors
 from bucketry.store.identity.types import Account, BucketRecord
-from bucketry.store.s3.acl import Acl, encode
+from bucketry.store.s3 import object_lock, versioning
+from bucketry.store.s3.acl import encode
 from bucketry.store.s3.buckets import FIRST_REGION, check_location, check_ownership_header, location_document
 from bucketry.store.s3.errors import (
     AccessDenied,
     BucketAlreadyExists,
     BucketAlreadyOwnedByYou,
     BucketNotEmpty,
+    InvalidArgument,
     NoSuchBucket,
     S3Error,
     TooManyBuckets,
@@ -33,6 +35,7 @@ from bucketry.store.s3.names import check_bucket_name
 
 _DOCUMENT_BYTES = 64 * 1024
 _ID_BYTES = 8
+_LOCK_HEADER = "x-amz-bucket-object-lock-enabled"
 
 
 async def create_bucket(context: Context) -> Response:
@@ -49,14 +52,40 @@ async def create_bucket(context: Context) -> Response:
     existing = context.services.identity.bucket(name)
     if existing is None:
         grants = of_new_bucket(context, owner, ownership, settings.blocks_public_access)
-        await _make(context, name, owner, ownership, grants)
+        first = _lock_settings(context)
+        if grants is not None:
+            first["acl"] = encode(grants)
+        await _make(context, name, owner, ownership, first)
     else:
         _check_repeat(existing, owner, header)
+        if _asks_for_lock(context) and not locks.has_lock(existing):
+            raise _taken(name, is_own=True)
         await _reset_acl(context, existing)
     return Response(headers=[("Location", f"/{name}")])
 
 
-async def _make(context: Context, name: str, owner: Account, ownership: str, grants: Acl | None) -> None:
+def _asks_for_lock(context: Context) -> bool:
+    """Whether Object Lock is to be enabled in the bucket to be made. InvalidArgument."""
+    text = context.request.headers.get(_LOCK_HEADER)
+    if text is None or text.lower() == "false":
+        return False
+    if text.lower() != "true":
+        raise InvalidArgument(
+            "The value must be true or false.", {"ArgumentName": _LOCK_HEADER, "ArgumentValue": text[:64]}
+        )
+    return True
+
+
+def _lock_settings(context: Context) -> dict[str, str]:
+    """What a bucket with Object Lock has from its first moment; nothing where it is not asked for."""
+    if not _asks_for_lock(context):
+        return {}
+    authorise.demand(context, "s3:PutBucketObjectLockConfiguration")
+    authorise.demand(context, "s3:PutBucketVersioning")
+    return {locks.SETTING: object_lock.encode(object_lock.Configuration()), versions.SETTING: versioning.ENABLED}
+
+
+async def _make(context: Context, name: str, owner: Account, ownership: str, first: dict[str, str]) -> None:
     services = context.services
     bucket_id = ids.hex_id(_ID_BYTES)
     await services.disk.create_bucket(name, bucket_id)
@@ -69,7 +98,7 @@ async def _make(context: Context, name: str, owner: Account, ownership: str, gra
             ownership,
             services.settings.max_buckets_per_account,
             is_public_access_blocked=services.settings.blocks_public_access,
-            settings=None if grants is None else {"acl": encode(grants)},
+            settings=first,
         )
     except identity_errors.IdentityError as error:
         await services.disk.remove_bucket(name, bucket_id)

@@ -16,10 +16,12 @@ from bucketry.store.identity.types import BucketRecord
 from bucketry.store.policy.variables import ContextValue
 from bucketry.store.s3.dates import iso8601_seconds
 from bucketry.store.s3.errors import S3Error
+from bucketry.store.s3.object_lock import CONDITION_KEYS, condition_values, parse_headers
 from bucketry.store.s3.tagging import parse_tag_header
 
 _LISTINGS = frozenset({"ListObjects", "ListObjectsV2", "ListObjectVersions", "ListMultipartUploads"})
 _CREATES = frozenset({"PutObject", "PostObject", "CopyObject", "CompleteMultipartUpload"})
+_LOCKS = frozenset({"PutObject", "CopyObject", "CreateMultipartUpload"})
 _EXISTING_TAG = "s3:existingobjecttag/"
 _REQUEST_TAG = "s3:requestobjecttag/"
 _PRINCIPAL_TAG = "aws:principaltag/"
@@ -97,6 +99,20 @@ def _ignoring_case(tags: Mapping[str, str], lower_name: str) -> str | None:
     return None
 
 
+def _asked_lock(name: str) -> Callable[[Context], ContextValue | None]:
+    """A key of the retention or hold that the headers of a write ask for; of documents it is in condition_values."""
+
+    def value(context: Context) -> ContextValue | None:
+        if context.operation.name not in _LOCKS:
+            return None
+        try:
+            return condition_values(parse_headers(context.request.headers, context.now_ms), context.now_ms).get(name)
+        except S3Error:
+            return None  # the handler refuses the headers
+
+    return value
+
+
 def _request_tags(context: Context) -> Mapping[str, str]:
     header = context.request.headers.get("x-amz-tagging")
     if header is None:
@@ -172,6 +188,7 @@ _FIXED: dict[str, Callable[[Context], ContextValue | None]] = {
     "s3:max-keys": _listing_parameter("max-keys"),
     "s3:if-match": _header("if-match"),
     "s3:if-none-match": _header("if-none-match"),
+    **{name: _asked_lock(name) for name in CONDITION_KEYS},
     "s3:objectcreationoperation": _creates_object,
     "s3:requestobjecttagkeys": _request_tag_keys,
     "s3:x-amz-copy-source": _copy_source,

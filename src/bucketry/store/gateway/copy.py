@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.errors import Superseded, UploadMissing
 from bucketry.store.disk.types import NewObject, Part, Version
-from bucketry.store.gateway import authorise, versions
+from bucketry.store.gateway import authorise, locks, versions
 from bucketry.store.gateway.acl_rights import judged_version
 from bucketry.store.gateway.asked_acls import of_new_object
 from bucketry.store.gateway.bucket_settings import bucket_of, xml_response
@@ -89,7 +89,8 @@ async def _copy_object(context: Context) -> Response:
             "This copy request is illegal because it is trying to copy an object to itself without changing the "
             "object's metadata, storage class, website redirect location or encryption attributes."
         )
-    owner, acl = of_new_object(context)  # an ACL is never copied
+    owner, acl = of_new_object(context)  # an ACL is never copied, nor is a lock
+    lock = locks.with_default(context, locks.asked_lock(context), context.now_ms)
     sums, kind = await _checksums(context, source)
     new = NewObject(
         key=context.key,
@@ -101,6 +102,7 @@ async def _copy_object(context: Context) -> Response:
         checksum_type=kind,
         tags=_new_tags(context, source, replaces_tags, owner),
         acl=acl,
+        lock=lock,
         is_versioned=versions.keeps_versions(bucket_of(context)),
     )
     made = await bucket_on_disk(context).copy(source.bucket, version, new, guard)

@@ -6,8 +6,9 @@ Amazon S3 API Reference, DeleteObjects. Keys without a condition go in one trans
 from __future__ import annotations
 
 from bucketry.store.disk.bucket import Bucket
+from bucketry.store.disk.errors import Locked
 from bucketry.store.disk.types import Doomed, Guard, Marker, Version
-from bucketry.store.gateway import versions
+from bucketry.store.gateway import locks, versions
 from bucketry.store.gateway.authorise import allows, denied
 from bucketry.store.gateway.bodies import read_document
 from bucketry.store.gateway.bucket_settings import bucket_of, xml_response
@@ -24,6 +25,7 @@ from bucketry.store.s3.deleting import (
 )
 from bucketry.store.s3.errors import InvalidArgument, NoSuchKey, NoSuchVersion, PreconditionFailed, S3Error
 from bucketry.store.s3.names import check_key
+from bucketry.store.s3.object_lock_errors import protected
 
 
 async def delete_objects(context: Context) -> Response:
@@ -34,7 +36,7 @@ async def delete_objects(context: Context) -> Response:
     index = context.services.disk.bucket(bucket.name, bucket.bucket_id)
     marker = versions.marker_for(context)
     plain = [
-        Doomed(removal.key, removal.version_id)
+        Doomed(removal.key, removal.version_id, _bypasses(context, removal))
         for removal, refusal in zip(asked, refusals, strict=True)
         if refusal is None and not _is_conditional(removal)
     ]
@@ -44,14 +46,20 @@ async def delete_objects(context: Context) -> Response:
         if refusal is not None:
             results.append(Removal(removal, refusal))
         elif _is_conditional(removal):
-            results.append(await _delete_if(index, removal, marker))
+            results.append(await _delete_if(index, removal, marker, _bypasses(context, removal)))
         else:
             results.append(_removal(removal, next(deleted)))
     return xml_response(delete_document(results, is_quiet))
 
 
-def _removal(asked: AskedRemoval, deleted: Version | None) -> Removal:
-    """What became of it: `deleted` is what was removed, or the delete marker that was made."""
+def _bypasses(context: Context, asked: AskedRemoval) -> bool:
+    return asked.version_id is not None and locks.bypasses(context, asked.key, asked.version_id)
+
+
+def _removal(asked: AskedRemoval, deleted: Version | Locked | None) -> Removal:
+    """What became of it: `deleted` is what was removed, or the delete marker that was made, or why nothing was."""
+    if isinstance(deleted, Locked):
+        return Removal(asked, protected())
     if deleted is not None and deleted.is_delete_marker:
         return Removal(asked, marker_id=deleted.version_id)
     return Removal(asked)
@@ -78,14 +86,16 @@ def _is_conditional(asked: AskedRemoval) -> bool:
     return asked.etag is not None or asked.modified_s is not None or asked.size is not None
 
 
-async def _delete_if(index: Bucket, asked: AskedRemoval, marker: Marker | None) -> Removal:
+async def _delete_if(index: Bucket, asked: AskedRemoval, marker: Marker | None, bypasses: bool) -> Removal:
     try:
         if asked.version_id is None:
             deleted = await index.delete(asked.key, _guard(asked), marker)
         else:
-            deleted = await index.delete_version(asked.key, asked.version_id, _guard(asked))
+            deleted = await index.delete_version(asked.key, asked.version_id, _guard(asked), bypasses=bypasses)
     except S3Error as error:
         return Removal(asked, error)
+    except Locked as error:
+        return _removal(asked, error)
     return _removal(asked, deleted)
 
 

@@ -19,6 +19,7 @@ from bucketry.store.gateway import (
     multipart,
     multipart_complete,
     multipart_listing,
+    object_lock,
     object_tag_conditions,
     object_tagging,
     objects_get,
@@ -57,6 +58,8 @@ HANDLERS: Mapping[str, Handler] = {
     "PutBucketAcl": acls.put_bucket_acl,
     "GetBucketVersioning": versions.get_bucket_versioning,
     "PutBucketVersioning": versions.put_bucket_versioning,
+    "GetObjectLockConfiguration": object_lock.get_object_lock_configuration,
+    "PutObjectLockConfiguration": object_lock.put_object_lock_configuration,
     "GetBucketWebsite": bucket_settings.get_bucket_website,
     "PutBucketWebsite": bucket_settings.put_bucket_website,
     "DeleteBucketWebsite": bucket_settings.delete_bucket_website,
@@ -78,6 +81,10 @@ HANDLERS: Mapping[str, Handler] = {
     "GetObjectTagging": object_tagging.get_object_tagging,
     "PutObjectTagging": object_tagging.put_object_tagging,
     "DeleteObjectTagging": object_tagging.delete_object_tagging,
+    "GetObjectRetention": object_lock.get_object_retention,
+    "PutObjectRetention": object_lock.put_object_retention,
+    "GetObjectLegalHold": object_lock.get_object_legal_hold,
+    "PutObjectLegalHold": object_lock.put_object_legal_hold,
     # multipart uploads
     "CreateMultipartUpload": multipart.create_multipart_upload,
     "UploadPart": multipart.upload_part,
@@ -91,4 +98,6 @@ HANDLERS: Mapping[str, Handler] = {
 # What must be known of a body before its sender's rights can be decided.
 BEFORE_AUTHORISING: Mapping[str, Callable[[Context], Awaitable[None]]] = {
     "PutObjectTagging": object_tag_conditions.read_request_tags,
+    "PutObjectRetention": object_lock.read_retention,
+    "PutObjectLegalHold": object_lock.read_hold,
 }

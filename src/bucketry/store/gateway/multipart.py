@@ -12,6 +12,7 @@ from bucketry.store.disk.errors import UploadMissing
 from bucketry.store.disk.segments import RecordFooter, RecordHeader
 from bucketry.store.disk.stored import Written
 from bucketry.store.disk.types import Part, Upload
+from bucketry.store.gateway import locks
 from bucketry.store.gateway.asked_acls import of_new_object
 from bucketry.store.gateway.bodies import ObjectBody
 from bucketry.store.gateway.bucket_settings import xml_response
@@ -42,6 +43,7 @@ async def create_multipart_upload(context: Context) -> Response:
         checksum_algorithm=asked[0].value if asked else "",
         checksum_type=asked[1].value if asked else "",
         acl=acl,
+        lock=locks.asked_lock(context),
     )
     await bucket_on_disk(context).create_upload(upload)
     response = xml_response(initiated_document(context.bucket_name, context.key, upload.upload_id))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.errors import PartMissing, UploadMissing
 from bucketry.store.disk.types import NewObject, Part, Upload, Version
-from bucketry.store.gateway import versions
+from bucketry.store.gateway import locks, versions
 from bucketry.store.gateway.asked_acls import of_upload
 from bucketry.store.gateway.bodies import read_document
 from bucketry.store.gateway.bucket_settings import bucket_of, xml_response
@@ -52,17 +52,19 @@ async def complete_multipart_upload(context: Context) -> Response:
     asked, whole = await parse_beside(len(body), _assemble, body, upload, uploaded)
     check_completion_headers(context.request.headers, whole, *checksum_of(upload))
     owner, acl = of_upload(context, upload)
+    modified_ms = context.services.clock_ms()
     new = NewObject(
         key=upload.key,
         etag=whole.etag,
         owner=owner,
-        modified_ms=context.services.clock_ms(),
+        modified_ms=modified_ms,
         headers=upload.headers,
         checksums=whole.checksums,
         checksum_type=whole.checksum_type,
         tags=upload.tags,
         acl=acl,
         is_versioned=versions.keeps_versions(bucket_of(context)),
+        lock=locks.with_default(context, upload.lock, modified_ms),
     )
     try:
         made = await bucket.complete_upload(upload_id, [(part.part_number, part.etag) for part in asked], new, guard)

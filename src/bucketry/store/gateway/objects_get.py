@@ -5,7 +5,7 @@ from __future__ import annotations
 from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.errors import Superseded
 from bucketry.store.disk.types import Version
-from bucketry.store.gateway import authorise, versions
+from bucketry.store.gateway import authorise, locks, versions
 from bucketry.store.gateway.bucket_settings import bucket_of
 from bucketry.store.gateway.context import Context
 from bucketry.store.gateway.http import Request, Response
@@ -80,6 +80,8 @@ def _answer(context: Context, bucket: Bucket, version: Version, overrides: dict[
     else:
         status, start, size = 206, asked.start, asked.length
         fields.append(("Content-Range", asked.content_range))
+    if version.lock is not None:
+        fields += locks.lock_fields(context, version)
     if version.tags and _may_read_tags(context):
         fields.append(("x-amz-tagging-count", str(len(version.tags))))
     return Response(status=status, headers=fields, content_length=size), start, size

@@ -13,7 +13,7 @@ from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.segments import RecordFooter, RecordHeader
 from bucketry.store.disk.stored import Written
 from bucketry.store.disk.types import Guard, NewObject, Version
-from bucketry.store.gateway import authorise, versions
+from bucketry.store.gateway import authorise, locks, versions
 from bucketry.store.gateway.asked_acls import of_new_object
 from bucketry.store.gateway.bodies import ObjectBody, Received
 from bucketry.store.gateway.bucket_settings import bucket_of
@@ -22,6 +22,7 @@ from bucketry.store.gateway.http import Response
 from bucketry.store.gateway.objects_get import bucket_on_disk
 from bucketry.store.s3.checksums import BY_NAME
 from bucketry.store.s3.conditions import check_delete, check_write, check_write_fields
+from bucketry.store.s3.object_lock import Lock
 from bucketry.store.s3.stored_headers import stored_headers
 from bucketry.store.s3.tagging import parse_tag_header
 
@@ -36,6 +37,7 @@ class Description:
     acl: str
     headers: Mapping[str, str]
     tags: Mapping[str, str]
+    asked_lock: Lock | None
 
 
 def describe(context: Context) -> Description:
@@ -43,7 +45,10 @@ def describe(context: Context) -> Description:
     owner, acl = of_new_object(context)
     tags = request_tags(context, owner)
     headers = stored_headers(context.request.headers)
-    return Description(owner, acl, headers, tags)
+    asked_lock = locks.asked_lock(context)
+    if locks.has_lock(bucket_of(context)):
+        locks.check_digest(context, locks.with_default(context, asked_lock, context.now_ms))
+    return Description(owner, acl, headers, tags, asked_lock)
 
 
 async def put_object(context: Context) -> Response:
@@ -82,17 +87,19 @@ async def make_object(
     guard: Guard | None = None,
 ) -> Version:
     """Make bytes that came whole the object of the request's key."""
+    modified_ms = context.services.clock_ms()
     new = NewObject(
         key=context.key,
         etag=received.md5_hex,
         owner=described.owner,
-        modified_ms=context.services.clock_ms(),
+        modified_ms=modified_ms,
         headers=described.headers,
         checksums=received.checksums,
         checksum_type=FULL_OBJECT if received.checksums else "",
         tags=described.tags,
         acl=described.acl,
         is_versioned=versions.keeps_versions(bucket_of(context)),
+        lock=locks.with_default(context, described.asked_lock, modified_ms),
     )
     return await bucket.put(new, written, guard)
 
@@ -162,7 +169,8 @@ async def delete_object(context: Context) -> Response:
     if version_id is None:
         deleted = await bucket.delete(context.key, asked, versions.marker_for(context))
     else:
-        deleted = await bucket.delete_version(context.key, version_id, asked)
+        bypasses = locks.bypasses(context, context.key, version_id)
+        deleted = await bucket.delete_version(context.key, version_id, asked, bypasses=bypasses)
     fields: list[tuple[str, str]] = []
     if deleted is not None and deleted.is_delete_marker:
         fields = [("x-amz-delete-marker", "true"), ("x-amz-version-id", deleted.version_id)]

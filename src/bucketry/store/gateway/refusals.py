@@ -1,6 +1,6 @@
 """Headers that ask for what this store does not do: refused, so that nothing is ever pretended.
 
-A client that asks for encryption or a lock and gets 200 would believe that it has it. The table is read by the
+A client that asks for encryption and gets 200 would believe that it has it. The table is read by the
 page of what is supported.
 """
 
@@ -24,8 +24,6 @@ class RefusedHeader:
 REFUSED_HEADERS: tuple[RefusedHeader, ...] = (
     RefusedHeader("x-amz-server-side-encryption", "server-side encryption"),
     RefusedHeader("x-amz-copy-source-server-side-encryption", "server-side encryption with customer keys"),
-    RefusedHeader("x-amz-object-lock-", "object lock"),
-    RefusedHeader("x-amz-bucket-object-lock-", "object lock"),
     RefusedHeader("x-amz-mfa", "MFA delete"),
     RefusedHeader("x-amz-write-offset-bytes", "appending to objects"),
     RefusedHeader("x-amz-rename-source", "renaming objects"),

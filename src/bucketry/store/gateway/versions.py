@@ -23,6 +23,7 @@ from bucketry.store.s3.dates import http_date
 from bucketry.store.s3.errors import (
     AccessDenied,
     InvalidArgument,
+    InvalidBucketState,
     MalformedXML,
     MethodNotAllowed,
     NoSuchVersion,
@@ -31,6 +32,7 @@ from bucketry.store.s3.errors import (
 from bucketry.store.s3.list_query import parse_list_versions
 
 SETTING = "versioning"
+_OBJECT_LOCK = "object_lock"  # of gateway/locks.py
 _NOTHING = VersionPage((), (), None, "")
 
 
@@ -147,7 +149,14 @@ async def put_bucket_versioning(context: Context) -> Response:
     body = await read_document(context, versioning.MAX_DOCUMENT_BYTES)
     if not body:
         raise MalformedXML
-    await set_setting(context, SETTING, versioning.parse_versioning(body))
+    status = versioning.parse_versioning(body)
+    if status == versioning.ENABLED:
+        await set_setting(context, SETTING, status)
+        return Response()
+    conflict = InvalidBucketState(
+        "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed."
+    )
+    await set_setting(context, SETTING, status, {_OBJECT_LOCK: None}, conflict)
     return Response()
 
 

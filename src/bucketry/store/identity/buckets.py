@@ -13,7 +13,14 @@ from dataclasses import asdict
 import apsw
 
 from bucketry.kernel import logs
-from bucketry.store.identity.errors import BucketTaken, InvalidInput, LimitExceeded, NoSuchBucket, NoSuchEntity
+from bucketry.store.identity.errors import (
+    BucketTaken,
+    InvalidInput,
+    LimitExceeded,
+    NoSuchBucket,
+    NoSuchEntity,
+    SettingConflict,
+)
 from bucketry.store.identity.sql import rows
 from bucketry.store.identity.types import Account, BucketEntry, BucketRecord, PublicAccessBlock, Setting
 from bucketry.store.policy.language import Policy
@@ -65,15 +72,27 @@ def create(
     return record
 
 
-def set_setting(db: apsw.Connection, name: str, which: str, value: Setting | None, expected_id: str | None) -> None:
+def set_setting(
+    db: apsw.Connection,
+    name: str,
+    which: str,
+    value: Setting | None,
+    expected_id: str | None,
+    required: Mapping[str, str | None] | None = None,
+) -> None:
     """Set or remove (None) a setting of a bucket, if it still has the id `expected_id` (None: whatever it has).
 
-    The same value again changes nothing.
+    The same value again changes nothing. `required` are other settings as they must be (None: not set), else it is
+    SettingConflict.
     """
     found = rows(db, "SELECT bucket_id FROM bucket WHERE name = ?", (name,))
     if not found or expected_id not in (None, found[0][0]):
         raise NoSuchBucket(name)
     bucket_id = found[0][0]
+    for other, document in (required or {}).items():
+        kept = rows(db, "SELECT document FROM bucket_setting WHERE bucket_id = ? AND name = ?", (bucket_id, other))
+        if (kept[0][0] if kept else None) != document:
+            raise SettingConflict(name, other)
     if value is None:
         db.execute("DELETE FROM bucket_setting WHERE bucket_id = ? AND name = ?", (bucket_id, which))
     else:

@@ -54,5 +54,12 @@ class NoSuchBucket(IdentityError):
         super().__init__(f"There is no bucket {name}.")
 
 
+class SettingConflict(IdentityError):
+    """Another setting of the bucket is not what this change needs it to be."""
+
+    def __init__(self, name: str, which: str) -> None:
+        super().__init__(f"The setting {which} of the bucket {name} does not allow the change.")
+
+
 class UnreadableIdentity(IdentityError):
     """identity.sqlite cannot be opened: a newer format, another program's file, or another master key."""

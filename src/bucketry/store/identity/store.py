@@ -333,13 +333,19 @@ class Identity:
         return buckets.page(self._reader, None, "", after, limit)
 
     async def set_bucket_setting(
-        self, name: str, which: str, value: Setting | None, bucket_id: str | None = None
+        self,
+        name: str,
+        which: str,
+        value: Setting | None,
+        bucket_id: str | None = None,
+        required: Mapping[str, str | None] | None = None,
     ) -> None:
         """Set a bucket's policy, acl, cors, website, tags, public_access_block, object_ownership, or any other document
         by its name; None removes it. `bucket_id` is the bucket that the caller was authorised for: if its name went to
-        another one meanwhile, it is NoSuchBucket. InvalidInput.
+        another one meanwhile, it is NoSuchBucket. `required` are other settings as they must be at that moment (None:
+        not set), else it is SettingConflict. InvalidInput.
         """
-        await self._write(lambda db: buckets.set_setting(db, name, which, value, bucket_id))
+        await self._write(lambda db: buckets.set_setting(db, name, which, value, bucket_id, required))
 
     async def delete_bucket(self, name: str, bucket_id: str) -> bool:
         """Free a name, if the bucket is still the one with that id; whether it was. Again is no error."""

@@ -63,6 +63,15 @@ def _settings(marker: str, noun: str, get: str, put: str, delete: str | None = N
     return rows
 
 
+def _lock_of_object(marker: str, noun: str) -> list[Operation]:
+    """The rows of what protects a version; the right is the same whether it is named or the current one."""
+    get, put = f"s3:GetObject{noun}", f"s3:PutObject{noun}"
+    return [
+        Operation(f"GetObject{noun}", "GET", _O, get, marker, version_action=get),
+        Operation(f"PutObject{noun}", "PUT", _O, put, marker, body=_DOC, version_action=put),
+    ]
+
+
 OPERATIONS: tuple[Operation, ...] = (
     # the service
     Operation("ListBuckets", "GET", _S, "s3:ListAllMyBuckets"),
@@ -82,6 +91,12 @@ OPERATIONS: tuple[Operation, ...] = (
     *_settings("policy", "BucketPolicy", "GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy"),
     *_settings("acl", "BucketAcl", "GetBucketAcl", "PutBucketAcl"),
     *_settings("versioning", "BucketVersioning", "GetBucketVersioning", "PutBucketVersioning"),
+    *_settings(
+        "object-lock",
+        "ObjectLockConfiguration",
+        "GetBucketObjectLockConfiguration",
+        "PutBucketObjectLockConfiguration",
+    ),
     Operation("GetBucketPolicyStatus", "GET", _B, "s3:GetBucketPolicyStatus", "policyStatus"),
     *_settings("website", "BucketWebsite", "GetBucketWebsite", "PutBucketWebsite", "DeleteBucketWebsite"),
     *_settings(
@@ -127,6 +142,8 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation("GetObjectAcl", "GET", _O, "s3:GetObjectAcl", "acl", version_action="s3:GetObjectVersionAcl"),
     Operation("PutObjectAcl", "PUT", _O, "s3:PutObjectAcl", "acl", body=_DOC, version_action="s3:PutObjectVersionAcl"),
+    *_lock_of_object("retention", "Retention"),
+    *_lock_of_object("legal-hold", "LegalHold"),
     Operation("CreateMultipartUpload", "POST", _O, "s3:PutObject", "uploads"),
     Operation("UploadPart", "PUT", _O, "s3:PutObject", "partNumber", body=_STREAM),
     Operation("UploadPartCopy", "PUT", _O, "s3:PutObject", "partNumber", header="x-amz-copy-source"),
@@ -152,7 +169,6 @@ NOT_SUPPORTED: dict[str, frozenset[Resource]] = {
             "metadataTable",
             "metrics",
             "notification",
-            "object-lock",
             "replication",
             "requestPayment",
             "session",
@@ -161,7 +177,7 @@ NOT_SUPPORTED: dict[str, frozenset[Resource]] = {
         frozenset({_B}),
     ),
     **dict.fromkeys(
-        ("attributes", "legal-hold", "renameObject", "restore", "retention", "select", "torrent"),
+        ("attributes", "renameObject", "restore", "select", "torrent"),
         frozenset({_O}),
     ),
     "encryption": frozenset({_B, _O}),

@@ -177,7 +177,7 @@ class DiskMachine(RuleBasedStateMachine):
     def delete_many_versions(self, number: int, some: list[tuple[str, int]]) -> None:
         doomed = [Doomed(key, self.named(number, key, which)) for key, which in some]
         self.run(self.bucket(number).delete_many(doomed, self.marker(number)))
-        for key, version_id in doomed:
+        for key, version_id, _ in doomed:
             assert version_id is not None
             self.kept[number].remove(key, version_id)
 
