@@ -7,8 +7,8 @@ and only its own task hears of it. Where one fails later than that, or the disk 
 its changes run one by one, so that none suffers for another.
 
 When the commit itself fails, its frames may lie in the WAL nevertheless, and come to life should the machine stop
-before the next commit overwrites them, or the index be opened anew. So the bytes of such changes stay, and stay locked
-until the next commit: either way the index names whole ones. The garbage run sees what became of them.
+before the next commit overwrites them. So the bytes of such changes stay, and stay locked until the next commit: either
+way the index names whole ones. The garbage run sees what became of them.
 """
 
 from __future__ import annotations
@@ -139,7 +139,10 @@ class Committer:
         except _HalfMade:
             raise
         except BaseException:
-            self._drop_connection()
+            # After a failed commit the connection stays until the next one has written over those frames: opened anew,
+            # SQLite would find them in memory and go on behind them, though they may never reach the disk.
+            if not any(change.is_uncertain for change in changes):
+                self._drop_connection()
             raise
 
     def _transact(self, connection: apsw.Connection, changes: list[_Change]) -> None:

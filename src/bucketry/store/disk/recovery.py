@@ -63,16 +63,14 @@ def _is_empty(path: Path, vfs: str | None) -> bool:
     """Whether a bucket's folder holds no version of an object, for sure."""
     index = Index(path, vfs)
     try:
-        connection = index.open_reader()
-    except DiskError:
-        return False
-    try:
         with index.errors():
-            return not list(connection.execute("SELECT 1 FROM objects UNION ALL SELECT 1 FROM noncurrent LIMIT 1"))
+            connection = index.open_reader()
+            try:
+                return not list(connection.execute("SELECT 1 FROM objects UNION ALL SELECT 1 FROM noncurrent LIMIT 1"))
+            finally:
+                connection.close()
     except DiskError:
         return False
-    finally:
-        connection.close()
 
 
 def _recover_bucket(path: Path, files: Files, vfs: str | None, now_ms: int) -> list[str]:
@@ -80,9 +78,9 @@ def _recover_bucket(path: Path, files: Files, vfs: str | None, now_ms: int) -> l
     lock = files.open(path / LOCK_FILE, is_writable=True)
     try:
         files.lock(lock)
-        connection = index.open_writer()
-        try:
-            with index.errors():
+        with index.errors():
+            connection = index.open_writer()
+            try:
                 removed = leftovers.remove_unreferenced(path / "segments", connection, files)
                 done = [f"removed segment {name} of {path.name}, which nothing refers to" for name in removed]
                 for name, gaps in leftovers.unused_runs(path / "segments", connection, files):
@@ -93,8 +91,8 @@ def _recover_bucket(path: Path, files: Files, vfs: str | None, now_ms: int) -> l
                         transaction.finish()
                     leftovers.seal(path / "segments", name, connection, files)
                     done.append(f"noted {len(gaps)} unused runs in segment {name} of {path.name}")
-        finally:
-            connection.close(True)
+            finally:
+                connection.close(True)
     finally:
         files.close(lock)
     return done
