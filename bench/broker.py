@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import uvloop
+
 from bench import broker_fill
 from bench.machine import describe, processor_us
 from bench.pages import write_between
@@ -204,9 +206,9 @@ def main() -> None:
                     server.start()
                     recorded = bindings
                 for at_once in options.at_once or [1, 16]:
-                    lines.append(row(bindings, at_once, asyncio.run(cycles(server, at_once, options.seconds))))
+                    lines.append(row(bindings, at_once, uvloop.run(cycles(server, at_once, options.seconds))))
                     print(lines[-1], flush=True)
-                rate, cpu_us = asyncio.run(catalog(server, 16, min(options.seconds, 5)))
+                rate, cpu_us = uvloop.run(catalog(server, 16, min(options.seconds, 5)))
                 proportional, resident = marketplace_memory(server)
                 after.append(
                     f"With {bindings:,} bindings: catalog {rate:,.0f}/s (16 at once, {cpu_us:,.0f} µs each), memory "

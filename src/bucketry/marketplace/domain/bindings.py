@@ -23,6 +23,7 @@ from bucketry.marketplace.domain.errors import (
     InstanceNotFound,
     InvalidParameters,
     NotBindable,
+    WrongService,
 )
 from bucketry.marketplace.domain.holds import Work
 from bucketry.marketplace.domain.ports import AccessKey, Duplicate, StillReferenced
@@ -41,7 +42,8 @@ _log = logs.get("bindings")
 
 @dataclass(frozen=True, slots=True)
 class BindingOrder:
-    """An order of credentials. A key has a name, an app binding an `app_guid`; foreign platforms' may have neither."""
+    """An order of credentials. A key has a name, an app binding an `app_guid`; foreign platforms' may have neither.
+    `service_guid`: the service that the instance has to be of; None: any."""
 
     guid: str
     instance_guid: str
@@ -50,6 +52,7 @@ class BindingOrder:
     app_guid: str | None
     is_local: bool
     parameters: Parameters
+    service_guid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,7 @@ class Bindings:
     async def bind(self, order: BindingOrder) -> BindOutcome:
         """Order by id: the same order again is BoundAlike, a half made one goes on.
 
-        Raises InstanceNotFound, InvalidParameters, NotBindable, AppNotFound; nothing is left then.
+        Raises InstanceNotFound, WrongService, InvalidParameters, NotBindable, AppNotFound; nothing is left then.
         """
         schemas.check_binding_create(order.parameters)
         additional = await self._additional(order)
@@ -160,6 +163,8 @@ class Bindings:
                 work = await stack.enter_async_context(self._context.holds.work(guid))
                 works[guid] = (work, await self._taken(work))
             work, instance = works[order.instance_guid]
+            if order.service_guid not in (None, instance.service_guid):
+                raise WrongService("service_id is not that of this service instance.")
             plan = self._context.plan_of(instance)
             if plan is not None and not plan.is_bindable:
                 raise NotBindable(f"Plan {plan.name} gives no credentials.")

@@ -51,6 +51,12 @@ class UnknownPlan(Invalid):
     code = "UnknownPlan"
 
 
+class WrongService(Invalid):
+    """An order names another service than that of the instance."""
+
+    code = "BadRequest"
+
+
 class NotBindable(Invalid):
     code = "NotBindable"
 

@@ -9,7 +9,7 @@ from bucketry.marketplace.domain.errors import InstanceNotFound
 from bucketry.marketplace.domain.marketplace import Marketplace
 from bucketry.marketplace.domain.values import BindingKind
 from bucketry.marketplace.osb import requests
-from bucketry.marketplace.osb.errors import BadRequest, Conflict, NotFound
+from bucketry.marketplace.osb.errors import Conflict, NotFound
 from bucketry.marketplace.web.answers import json_answer
 
 
@@ -27,10 +27,9 @@ async def bind(request: web.Request, marketplace: Marketplace) -> web.StreamResp
         app_guid=app_guid,
         is_local=False,
         parameters=body.parameters or {},
+        service_guid=body.service_id,
     )
     try:
-        if (await marketplace.instances.get(instance_guid)).service_guid != body.service_id:
-            raise BadRequest("service_id is not that of this service instance.")
         outcome = await marketplace.bindings.bind(order)
     except InstanceNotFound as error:
         raise NotFound(str(error)) from None
