@@ -258,13 +258,6 @@ def test_what_is_no_operation_is_said(
     assert status != 405 or "GET" in reply.headers["allow"]
 
 
-def test_forms_of_browsers_are_not_implemented(store: Store, bucket: str) -> None:
-    reply = store.request(
-        "POST", f"/{bucket}", headers={"Content-Type": "multipart/form-data; boundary=x"}, body=b"--x"
-    )
-    assert (reply.status, reply.code) == (501, "NotImplemented")
-
-
 def test_virtual_host_style_names_the_same_objects(store: Store, s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="a/k", Body=b"x")
     host = {"Host": f"{bucket}.localhost:{store.port}"}

@@ -166,8 +166,11 @@ def test_names_come_encoded_only_when_asked(store: Store, filled: str) -> None:
     plain = store.request("GET", f"/{filled}?list-type=2&prefix=a%20", store.one)
     assert b"<Key>a b</Key>" in plain.body
     encoded = store.request("GET", f"/{filled}?list-type=2&prefix=a%20&encoding-type=url", store.one)
-    assert b"<Key>a+b</Key>" in encoded.body
-    assert b"<Prefix>a+</Prefix>" in encoded.body
+    assert b"<Key>a%20b</Key>" in encoded.body
+    assert b"<Prefix>a%20</Prefix>" in encoded.body
+    first = store.request("GET", f"/{filled}?prefix=a%20&encoding-type=url", store.one)
+    assert b"<Key>a%20b</Key>" in first.body
+    assert b"<Prefix>a </Prefix>" in first.body  # SDKs don't decode it in the first version
     control = store.request("GET", f"/{filled}?list-type=2&prefix=%01", store.one)
     assert b"&#x1;control" in control.body
 
@@ -178,7 +181,6 @@ def test_names_come_encoded_only_when_asked(store: Store, filled: str) -> None:
         "list-type=2&max-keys=x",
         "list-type=2&max-keys=-1",
         "list-type=2&max-keys=99999999999999999999",
-        "list-type=2&continuation-token=",
         "list-type=2&continuation-token=AAAA",
         "list-type=2&continuation-token=" + "A" * 4000,
         "list-type=2&encoding-type=base64",

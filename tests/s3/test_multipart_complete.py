@@ -164,9 +164,9 @@ def test_document_beyond_the_limit_is_not_read(store: Store, s3: Any, bucket: st
 @pytest.mark.parametrize("algorithm", ["CRC32", "CRC32C", "SHA1", "SHA256"])
 def test_composite_checksums(s3: Any, bucket: str, algorithm: str) -> None:
     upload_id, parts = begin(s3, bucket, BIG, b"tail", ChecksumAlgorithm=algorithm)
-    with refused("InvalidRequest", 400):
-        complete(s3, bucket, upload_id, [{"PartNumber": 1, "ETag": parts[0]["ETag"]}, parts[1]])
-    done = complete(s3, bucket, upload_id, parts)
+    with refused("InvalidPart", 400):
+        complete(s3, bucket, upload_id, [{**parts[0], f"Checksum{algorithm}": "AAAA"}, parts[1]])
+    done = complete(s3, bucket, upload_id, [{"PartNumber": 1, "ETag": parts[0]["ETag"]}, parts[1]])
     assert done["ChecksumType"] == "COMPOSITE"
     assert done[f"Checksum{algorithm}"].endswith("-2")
     head = s3.head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")

@@ -99,6 +99,9 @@ CALLS: dict[str, Call] = {
     "GetObjectTagging": Call("/BUCKET/victim?tagging"),
     "PutObjectTagging": Call("/BUCKET/victim?tagging", TAGGING),
     "DeleteObjectTagging": Call("/BUCKET/victim?tagging"),
+    "GetObjectAttributes": Call(
+        "/BUCKET/victim?attributes", headers={"x-amz-object-attributes": "ETag"}, others=("s3:GetObject",)
+    ),
     "CreateMultipartUpload": Call("/BUCKET/new?uploads"),
     "UploadPart": Call("/BUCKET/upload?partNumber=2&uploadId=UPLOAD", b"x"),
     "UploadPartCopy": Call(

@@ -252,11 +252,28 @@ def test_a_length_is_needed(store: Store, bucket: str) -> None:
     with store.connection() as connection:
         connection.send(head("PUT", f"/{bucket}/k", fields))
         assert connection.reply().code == "MissingContentLength"
+
+
+@pytest.mark.parametrize("size", [1, 40_000, (3 << 20) + 5])
+def test_a_chunked_body_needs_none(store: Store, s3: Any, bucket: str, size: int) -> None:
+    fields = store.signed_headers(store.one, "PUT", f"/{bucket}/k", {"x-amz-content-sha256": "UNSIGNED-PAYLOAD"})
+    content = bytes(range(251)) * (size // 251 + 1)
+    content = content[:size]
+    chunks = b"".join(
+        b"%x\r\n%s\r\n" % (len(content[at : at + 70_000]), content[at : at + 70_000]) for at in range(0, size, 70_000)
+    )
     with store.connection() as connection:
-        connection.send(
-            head("PUT", f"/{bucket}/k", {**fields, "Transfer-Encoding": "chunked"}) + b"1\r\nx\r\n0\r\n\r\n"
-        )
-        assert connection.reply().code == "MissingContentLength"
+        connection.send(head("PUT", f"/{bucket}/k", {**fields, "Transfer-Encoding": "chunked"}) + chunks + b"0\r\n\r\n")
+        assert connection.reply().headers["etag"] == f'"{hashlib.md5(content).hexdigest()}"'
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == content
+
+
+def test_a_chunked_body_is_what_was_signed(store: Store, s3: Any, bucket: str) -> None:
+    fields = {**store.signed_headers(store.one, "PUT", f"/{bucket}/k"), "Transfer-Encoding": "chunked"}
+    with store.connection() as connection:
+        connection.send(head("PUT", f"/{bucket}/k", fields) + b"1\r\nx\r\n0\r\n\r\n")
+        assert connection.reply().code == "XAmzContentSHA256Mismatch"
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
 
 
 def test_more_than_5_gib_is_refused_before_a_byte_is_read(store: Store, bucket: str) -> None:

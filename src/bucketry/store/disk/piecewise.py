@@ -16,6 +16,7 @@ from bucketry.store.disk.types import Data
 from bucketry.store.disk.writing import Writer
 
 PIECE_BYTES = 1 << 20
+_NOT_THE_LAST = RecordFooter("")
 
 Begin = Callable[[RecordHeader, int], Awaitable[Writer]]
 
@@ -46,12 +47,12 @@ class PiecewiseWriter:
             await self._write_piece(bytes(self._pending[: self._piece_bytes]))
             del self._pending[: self._piece_bytes]
 
-    async def _write_piece(self, data: bytes) -> None:
+    async def _write_piece(self, data: bytes, footer: RecordFooter = _NOT_THE_LAST) -> None:
         header = msgspec.structs.replace(self._header, part_number=len(self._pieces) + 1)
         writer = await self._begin(header, len(data))
         try:
             await writer.write(data)
-            written = await writer.finish(RecordFooter(""))
+            written = await writer.finish(footer)
         except BaseException:
             writer.abort()
             raise
@@ -59,10 +60,10 @@ class PiecewiseWriter:
         if written.settle is not None:
             self._settles.append(written.settle)
 
-    async def finish(self) -> Written:
+    async def finish(self, footer: RecordFooter) -> Written:
         """All bytes came: returns when they are synced. WriteFailed, DiskFull."""
         if self._pending:
-            await self._write_piece(bytes(self._pending))
+            await self._write_piece(bytes(self._pending), footer)
             self._pending.clear()
         self._is_over = True
         return Written(self._size, tuple(self._pieces), self._settle)

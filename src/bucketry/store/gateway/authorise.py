@@ -121,21 +121,31 @@ def demand_of_new(context: Context, action: str) -> None:
 
 
 def _is_missing_to_lister(context: Context, action: str, key: str | None, bucket: BucketRecord | None) -> bool:
-    """Whether a key is not there that no ACL can open therefore, and its bucket's ACL lets the caller list it."""
-    if key is None or bucket is None or bucket.acl is None or action != "s3:GetObject":
+    """Whether a key is not there that no ACL can open therefore, and the caller may list what is there."""
+    if key is None or bucket is None or action != "s3:GetObject":
         return False
     if bucket.object_ownership == BUCKET_OWNER_ENFORCED:
         return False
     if context.services.disk.bucket(bucket.name, bucket.bucket_id).get(key) is not None:
         return False
-    return allows(context, "s3:ListBucket", None, bucket)
+    return allows(context, "s3:ListBucket", None, bucket) or _may_list_at(context, key, bucket)
 
 
 def missing_key(context: Context, key: str, bucket: BucketRecord | None = None) -> S3Error:
     """The error for a key that is not there: who may not list the bucket doesn't learn that."""
-    if allows(context, "s3:ListBucket", None, bucket):
+    if allows(context, "s3:ListBucket", None, bucket) or _may_list_at(context, key, bucket):
         return NoSuchKey(fields={"Key": key})
     return denied(context, "s3:ListBucket", None, bucket)
+
+
+def _may_list_at(context: Context, key: str, bucket: BucketRecord | None) -> bool:
+    """Whether the caller may make a listing that begins with this key (s3:prefix): it would show what is there."""
+    kept = context.condition_values
+    context.condition_values = {**kept, "s3:prefix": key}
+    try:
+        return allows(context, "s3:ListBucket", None, bucket)
+    finally:
+        context.condition_values = kept
 
 
 def denied(context: Context, action: str, key: str | None, bucket: BucketRecord | None = None) -> AccessDenied:

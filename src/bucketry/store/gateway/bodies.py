@@ -44,7 +44,8 @@ class Received:
 class ObjectBody:
     """The body of one request, decoded, hashed and verified. Make it, `pour` it once, then `finish`.
 
-    `size` is the number of payload bytes that are announced. The constructor raises what can be said without reading:
+    `size` is the number of payload bytes that are announced; None: the body comes chunked, and nothing is.
+    The constructor raises what can be said without reading:
     MissingContentLength, EntityTooLarge, InvalidArgument, InvalidDigest, InvalidRequest.
     """
 
@@ -56,6 +57,7 @@ class ObjectBody:
         "_decoder",
         "_hashers",
         "_hashing",
+        "_max_bytes",
         "_md5",
         "_mode",
         "_received",
@@ -63,7 +65,15 @@ class ObjectBody:
         "size",
     )
 
-    def __init__(self, context: Context, max_bytes: int = MAX_PUT_BYTES, has_checksum: bool = True) -> None:
+    size: int | None
+
+    def __init__(
+        self,
+        context: Context,
+        max_bytes: int = MAX_PUT_BYTES,
+        has_checksum: bool = True,
+        needs_length: bool = True,
+    ) -> None:
         request = context.request
         headers = request.headers
         self._context = context
@@ -72,11 +82,12 @@ class ObjectBody:
         if self._mode.is_streaming:
             self._decoder = decoder_for(self._mode, headers, context.claim, context.signing_key)
             self.size = int(headers.get("x-amz-decoded-content-length") or 0)
-        elif request.content_length is None:
+        elif request.content_length is None and (needs_length or "transfer-encoding" not in headers):
             raise MissingContentLength
         else:
             self.size = request.content_length
-        if self.size > max_bytes:
+        self._max_bytes = max_bytes
+        if self.size is not None and self.size > max_bytes:
             raise EntityTooLarge(fields={"ProposedSize": str(self.size), "MaxSizeAllowed": str(max_bytes)})
         self._content_md5 = checksums.content_md5(headers)
         self._announced = checksums.announced(headers) if has_checksum else None
@@ -107,6 +118,8 @@ class ObjectBody:
             pieces: Sequence[bytes | memoryview]
             if self._decoder is None:
                 self._received += len(data)
+                if self.size is None and self._received > self._max_bytes:
+                    raise EntityTooLarge(fields={"MaxSizeAllowed": str(self._max_bytes)})
                 pieces = (data,)
             else:
                 pieces = await self._decode(self._decoder, data)
@@ -142,7 +155,7 @@ class ObjectBody:
         Raises IncompleteBody, XAmzContentSHA256Mismatch, BadDigest, SignatureDoesNotMatch, MalformedTrailerError,
         InvalidRequest.
         """
-        if self._received != self.size:
+        if self.size is not None and self._received != self.size:
             raise IncompleteBody(
                 fields={"NumberBytesExpected": str(self.size), "NumberBytesProvided": str(self._received)}
             )
@@ -157,7 +170,7 @@ class ObjectBody:
             digest = self._checksum.digest()
             checksums.check(self._announced, digest, trailers)
             found[self._announced.algorithm.value] = checksums.encode(digest)
-        return Received(self.size, md5.hex(), found)
+        return Received(self._received, md5.hex(), found)
 
     def _check_sha256(self, computed: str) -> None:
         claim = self._context.claim

@@ -91,10 +91,10 @@ async def _copy_object(context: Context) -> Response:
         )
     owner, acl = of_new_object(context)  # an ACL is never copied, nor is a lock
     lock = locks.with_default(context, locks.asked_lock(context), context.now_ms)
-    sums, kind = await _checksums(context, source)
+    etag, sums, kind = await _digests(context, source)
     new = NewObject(
         key=context.key,
-        etag=version.etag,
+        etag=etag,
         owner=owner,
         modified_ms=context.services.clock_ms(),
         headers=_new_headers(context, version, replaces_metadata),
@@ -143,18 +143,26 @@ def _new_tags(context: Context, source: _Source, replaces_tags: bool, owner: str
     return tags
 
 
-async def _checksums(context: Context, source: _Source) -> tuple[Mapping[str, str], str]:
-    """The copy's checksums and their type: the source's, or the one that x-amz-checksum-algorithm asks for."""
+async def _digests(context: Context, source: _Source) -> tuple[str, Mapping[str, str], str]:
+    """ETag and checksums of the copy, and their type. They are those of its bytes as a whole: what the source has of
+    its parts alone is computed anew, and so is a checksum that x-amz-checksum-algorithm asks for.
+    """
     name = context.request.headers.get("x-amz-checksum-algorithm")
     version = source.version
-    if name is None:
-        return version.checksums, version.checksum_type
-    algorithm = checksums.algorithm_named(name)
-    known = _full_checksum(version, algorithm)
-    if known is None:
+    is_assembled = "-" in version.etag
+    algorithm = checksums.algorithm_named(name) if name is not None else None
+    if algorithm is None and not (is_assembled and version.checksum_type == ChecksumType.COMPOSITE.value):
+        if not is_assembled:
+            return version.etag, version.checksums, version.checksum_type
+        found = await digests_of(source.bucket, version, 0, version.size, None)
+        return found.md5_hex, version.checksums, version.checksum_type
+    if algorithm is None:
+        algorithm = checksums.algorithm_named(next(iter(version.checksums)))
+    etag, known = version.etag, _full_checksum(version, algorithm)
+    if known is None or is_assembled:
         found = await digests_of(source.bucket, version, 0, version.size, algorithm)
-        known = found.checksum
-    return {algorithm.value: known}, ChecksumType.FULL_OBJECT.value
+        etag, known = found.md5_hex, found.checksum
+    return etag, {algorithm.value: known}, ChecksumType.FULL_OBJECT.value
 
 
 def _full_checksum(version: Version, algorithm: Algorithm) -> str | None:
@@ -188,17 +196,14 @@ async def _upload_part_copy(context: Context) -> Response:
     return response
 
 
-async def _part_digests(
-    source: _Source, start: int, size: int, algorithm: Algorithm | None
-) -> tuple[str, dict[str, str]]:
-    """ETag and checksums of a range; of a whole object what is known of it already."""
+async def _part_digests(source: _Source, start: int, size: int, algorithm: Algorithm) -> tuple[str, dict[str, str]]:
+    """ETag and checksum of a range; of a whole object what is known of it already."""
     version = source.version
-    known = _full_checksum(version, algorithm) if algorithm else None
-    is_whole = size == version.size and "-" not in version.etag
-    if is_whole and (algorithm is None or known is not None):
-        return version.etag, {algorithm.value: known} if algorithm and known else {}
+    known = _full_checksum(version, algorithm)
+    if size == version.size and "-" not in version.etag and known is not None:
+        return version.etag, {algorithm.value: known}
     found = await digests_of(source.bucket, version, start, size, algorithm)
-    return found.md5_hex, {algorithm.value: found.checksum} if algorithm else {}
+    return found.md5_hex, {algorithm.value: found.checksum}
 
 
 def _find_source(context: Context) -> _Source:

@@ -43,7 +43,8 @@ class CorsRules:
     def headers_for(self, bucket: BucketRecord, request: Request) -> list[tuple[str, str]]:
         """The fields of an answer, for a bucket that has a CORS configuration. Vary always: caches must know."""
         origin = request.headers.get("origin")
-        grant = None if origin is None else cors.match(self._of(bucket), origin, request.method)
+        method = request.headers.get("access-control-request-method") or request.method
+        grant = None if origin is None else cors.match(self._of(bucket), origin, method)
         return [_VARY] if grant is None else [*grant.headers(), _VARY]
 
     def preflight(self, bucket: BucketRecord, request: Request) -> Response:

@@ -19,6 +19,7 @@ from bucketry.store.gateway import (
     multipart,
     multipart_complete,
     multipart_listing,
+    object_attributes,
     object_lock,
     object_tag_conditions,
     object_tagging,
@@ -85,6 +86,7 @@ HANDLERS: Mapping[str, Handler] = {
     "PutObjectRetention": object_lock.put_object_retention,
     "GetObjectLegalHold": object_lock.get_object_legal_hold,
     "PutObjectLegalHold": object_lock.put_object_legal_hold,
+    "GetObjectAttributes": object_attributes.get_object_attributes,
     # multipart uploads
     "CreateMultipartUpload": multipart.create_multipart_upload,
     "UploadPart": multipart.upload_part,

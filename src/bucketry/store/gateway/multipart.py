@@ -85,10 +85,10 @@ def no_such_upload(upload_id: str) -> NoSuchUpload:
     return NoSuchUpload(fields={"UploadId": upload_id[:1024]})
 
 
-def checksum_of(upload: Upload) -> tuple[Algorithm | None, ChecksumType | None]:
-    """The kind of checksum that an upload was begun with."""
+def checksum_of(upload: Upload) -> tuple[Algorithm, ChecksumType]:
+    """The kind of checksum that an upload's object will have: what it was begun with, else CRC64NVME, as of AWS."""
     if not upload.checksum_algorithm:
-        return None, None
+        return Algorithm.CRC64NVME, ChecksumType.FULL_OBJECT
     return BY_NAME[upload.checksum_algorithm], ChecksumType(upload.checksum_type)
 
 
@@ -104,12 +104,14 @@ async def upload_part(context: Context) -> Response:
         await bucket.put_part(upload.upload_id, part, written)
     except UploadMissing:
         raise no_such_upload(upload.upload_id) from None  # completed or aborted while the body came
-    return Response(headers=[("ETag", f'"{part.etag}"'), *part_checksum_fields(part)])
+    return Response(headers=[("ETag", f'"{part.etag}"'), *part_checksum_fields(part, upload)])
 
 
-def part_checksum_fields(part: Part) -> list[tuple[str, str]]:
-    """The checksums of a part as headers."""
-    return [(BY_NAME[name].header, value) for name, value in part.checksums.items()]
+def part_checksum_fields(part: Part, upload: Upload) -> list[tuple[str, str]]:
+    """The checksum of a part as a header: the one that was sent, or of the upload's kind."""
+    kind = checksum_of(upload)[0].value
+    sums = {name: value for name, value in part.checksums.items() if name != kind} or part.checksums
+    return [(BY_NAME[name].header, value) for name, value in sums.items()]
 
 
 def _own_hasher(context: Context, upload: Upload) -> tuple[Algorithm, Hasher] | None:
@@ -117,9 +119,9 @@ def _own_hasher(context: Context, upload: Upload) -> tuple[Algorithm, Hasher] | 
     the client sends them or not. Of a COMPOSITE one it must (InvalidRequest), and each must be of the upload's kind.
     """
     expected, kind = checksum_of(upload)
-    if expected is None:
-        return None
     announced = checksums.announced(context.request.headers)
+    if not upload.checksum_algorithm:  # nothing was settled: a part may come with any
+        return None if announced and announced.algorithm is expected else (expected, expected.hasher())
     if announced is None and kind is ChecksumType.FULL_OBJECT:
         return expected, expected.hasher()
     if announced is None or announced.algorithm is not expected:
@@ -135,6 +137,7 @@ async def _receive(
     bucket: Bucket, body: ObjectBody, header: RecordHeader, own: tuple[Algorithm, Hasher] | None
 ) -> tuple[Part, Written]:
     """Read a part to the disk, verified and synced but not yet referred to."""
+    assert body.size is not None, "the body of a part announces its length"
     writer = await bucket.writer(header, body.size)
 
     async def write_hashed(piece: bytes | memoryview) -> None:
@@ -145,7 +148,9 @@ async def _receive(
     try:
         await body.pour(writer.write if own is None else write_hashed)
         received = body.finish()
-        sums = received.checksums if own is None else {own[0].value: checksums.encode(own[1].digest())}
+        sums = dict(received.checksums)
+        if own is not None:
+            sums[own[0].value] = checksums.encode(own[1].digest())
         part = Part(header.part_number, received.size, received.md5_hex, header.modified_ms, sums)
         return part, await writer.finish(RecordFooter(received.md5_hex, dict(sums)))
     except BaseException:

@@ -56,7 +56,7 @@ async def put_object(context: Context) -> Response:
     versions.refuse_version_id(context)
     guard = write_guard(context)
     described = describe(context)
-    body = ObjectBody(context)
+    body = ObjectBody(context, needs_length=False)
     bucket = bucket_on_disk(context)
     if guard is not None:
         guard(bucket.get(context.key))
@@ -106,15 +106,20 @@ async def make_object(
 
 async def receive(bucket: Bucket, body: ObjectBody, header: RecordHeader) -> tuple[Received, Written]:
     """Read a body to the disk, verified and synced but not yet referred to: pass it to a change of the bucket, once."""
-    writer = await bucket.writer(header, body.size)
+    size = body.size
+    writer = bucket.piecewise_writer(header) if size is None else await bucket.writer(header, size)
     try:
         await body.pour(writer.write)
         received = body.finish()
-        footer = RecordFooter(received.md5_hex, received.checksums, FULL_OBJECT if received.checksums else "")
-        return received, await writer.finish(footer)
+        return received, await writer.finish(record_footer(received))
     except BaseException:
         writer.abort()
         raise
+
+
+def record_footer(received: Received) -> RecordFooter:
+    """What is written after the bytes of an object."""
+    return RecordFooter(received.md5_hex, received.checksums, FULL_OBJECT if received.checksums else "")
 
 
 def received_fields(received: Received) -> list[tuple[str, str]]:

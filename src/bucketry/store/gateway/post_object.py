@@ -19,7 +19,7 @@ from bucketry.store.gateway.context import Context
 from bucketry.store.gateway.error_documents import XML_TYPE
 from bucketry.store.gateway.http import Response
 from bucketry.store.gateway.objects_get import bucket_on_disk
-from bucketry.store.gateway.objects_put import describe, make_object, received_fields, record_header
+from bucketry.store.gateway.objects_put import describe, make_object, received_fields, record_footer, record_header
 from bucketry.store.gateway.post_signatures import accept
 from bucketry.store.s3 import checksums, names
 from bucketry.store.s3.errors import (
@@ -164,7 +164,8 @@ class _Form:
                 digest = hashers[1].digest()
                 checksums.check(announced, digest)
                 found[announced.algorithm.value] = checksums.encode(digest)
-            return Received(writer.size, md5.digest().hex(), found), await writer.finish()
+            received = Received(writer.size, md5.digest().hex(), found)
+            return received, await writer.finish(record_footer(received))
         except BaseException:
             writer.abort()
             raise

@@ -59,6 +59,8 @@ class Reach(Enum):
 OBJECT_ACTIONS = {
     "s3:GetObject": Permission.READ,
     "s3:GetObjectVersion": Permission.READ,
+    "s3:GetObjectAttributes": Permission.READ,
+    "s3:GetObjectVersionAttributes": Permission.READ,
     "s3:GetObjectAcl": Permission.READ_ACP,
     "s3:GetObjectVersionAcl": Permission.READ_ACP,
     "s3:PutObjectAcl": Permission.WRITE_ACP,

@@ -339,9 +339,9 @@ def check_time(claim: Claim, now_epoch_s: float) -> None:
 
 def _check_expiry(claim: Claim, now_epoch_s: float) -> None:
     if claim.expires_s < 0:
-        raise _query_error("X-Amz-Expires must be non-negative")
+        raise AccessDenied("X-Amz-Expires must be non-negative")
     if claim.expires_s > MAX_EXPIRES_S:
-        raise _query_error(
+        raise AccessDenied(
             "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than "
             f"{MAX_EXPIRES_S} seconds"
         )

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from .errors import InvalidArgument, InvalidRequest
+from .errors import InvalidArgument, InvalidRange
 from .headers import HeaderView
 from .names import check_key, decode_path, is_valid_bucket_name
 
@@ -53,7 +53,7 @@ def parse_copy_source(text: str) -> CopySource:
 def parse_copy_range(text: str, size: int) -> tuple[int, int]:
     """(first byte, length) of x-amz-copy-source-range of a source of `size` bytes: both ends given, both inside.
 
-    Raises InvalidArgument or InvalidRequest.
+    Raises InvalidArgument or InvalidRange.
     """
     match = _RANGE.fullmatch(text)
     if not match or int(match[1]) > int(match[2]):
@@ -64,11 +64,10 @@ def parse_copy_range(text: str, size: int) -> tuple[int, int]:
             text,
         )
     first, last = int(match[1]), int(match[2])
-    if first >= size:
-        raise InvalidRequest("The specified copy range is invalid for the source object size")
     if last >= size:
-        raise _invalid(
-            f"Range specified is not valid for source object of size: {size}", "x-amz-copy-source-range", text
+        raise InvalidRange(
+            f"Range specified is not valid for source object of size: {size}",
+            {"RangeRequested": text, "ActualObjectSize": str(size)},
         )
     return first, last - first + 1
 

@@ -386,11 +386,6 @@ class InvalidPartOrder(S3Error):
     message = "The list of parts was not in ascending order. Parts must be ordered by part number."
 
 
-class InvalidPartNumber(S3Error):
-    status = 416
-    message = "The requested partnumber is not satisfiable"
-
-
 class InvalidStorageClass(S3Error):
     message = "The storage class you specified is not valid"
 

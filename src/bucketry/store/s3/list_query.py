@@ -98,7 +98,7 @@ def parse_list_objects_v2(parameters: Mapping[str, str]) -> ListQuery:
     return ListQuery(
         prefix=parameters.get("prefix", ""),
         delimiter=parameters.get("delimiter", ""),
-        start=start_after if token is None else read_token(token),
+        start=read_token(token) if token else start_after,
         max_keys=parse_limit(parameters, "max-keys"),
         is_url_encoded=_is_url_encoded(parameters),
         start_after=start_after,

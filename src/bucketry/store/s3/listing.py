@@ -13,7 +13,7 @@ from typing import Protocol
 from .dates import iso8601
 from .list_query import ListQuery
 from .names import encode_listed
-from .xml import document, element, escape
+from .xml import document, element, escape, is_writable
 
 _PLAIN = re.compile(r"[A-Za-z0-9/_.*-]*", re.ASCII)
 
@@ -112,7 +112,9 @@ def list_objects_document(
 ) -> bytes:
     """ListBucketResult of V1. NextMarker comes only with a delimiter, as AWS does: else the last key is the marker."""
     write = name_writer(query.is_url_encoded)
-    head = [f"<Name>{bucket}</Name><Prefix>{write(query.prefix)}</Prefix><Marker>{write(query.marker)}</Marker>"]
+    # V1's encoding-type is documented for keys; SDKs don't decode its Prefix, which they know anyway.
+    prefix = escape(query.prefix) if is_writable(query.prefix) else write(query.prefix)
+    head = [f"<Name>{bucket}</Name><Prefix>{prefix}</Prefix><Marker>{write(query.marker)}</Marker>"]
     if next_name is not None and query.delimiter:
         head.append(f"<NextMarker>{write(next_name)}</NextMarker>")
     head.append(_head_end(query, next_name is not None, write))

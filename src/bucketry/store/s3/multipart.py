@@ -112,18 +112,19 @@ def assemble(
     asked: Sequence[AskedPart],
     uploaded: Mapping[int, UploadedPart],
     upload_id: str,
-    algorithm: Algorithm | None,
-    checksum_type: ChecksumType | None,
+    algorithm: Algorithm,
+    checksum_type: ChecksumType,
 ) -> Assembled:
-    """What the asked parts make, of those uploaded by their numbers. Raises InvalidPart, EntityTooSmall,
-    InvalidRequest (a part's checksum is missing from the request).
+    """What the asked parts make, of those uploaded by their numbers. A part whose checksum is not given is told by its
+    ETag alone. Raises InvalidPart, EntityTooSmall.
     """
     chosen: list[UploadedPart] = []
     for part in asked:
         found = uploaded.get(part.part_number)
         if found is None or found.etag != part.etag:
             raise _invalid_part(part, upload_id)
-        _check_part_checksum(part, found, upload_id, algorithm, checksum_type)
+        if any(found.checksums.get(given.value) != value for given, value in part.checksums.items()):
+            raise _invalid_part(part, upload_id)
         chosen.append(found)
     for found in chosen[:-1]:
         if found.size < MIN_PART_BYTES:
@@ -139,8 +140,8 @@ def assemble(
     return Assembled(
         etag=assembled_etag([part.etag for part in asked]),
         size=sum(found.size for found in chosen),
-        checksums={algorithm.value: value} if algorithm and value else {},
-        checksum_type=checksum_type.value if checksum_type and value else "",
+        checksums={algorithm.value: value} if value else {},
+        checksum_type=checksum_type.value if value else "",
     )
 
 
@@ -154,29 +155,8 @@ def _invalid_part(part: AskedPart, upload_id: str) -> InvalidPart:
     return InvalidPart(fields={"UploadId": upload_id, "PartNumber": str(part.part_number), "ETag": part.etag})
 
 
-def _check_part_checksum(
-    part: AskedPart,
-    found: UploadedPart,
-    upload_id: str,
-    algorithm: Algorithm | None,
-    checksum_type: ChecksumType | None,
-) -> None:
-    for given, value in part.checksums.items():
-        if found.checksums.get(given.value) != value:
-            raise _invalid_part(part, upload_id)
-    if algorithm and checksum_type is ChecksumType.COMPOSITE and algorithm not in part.checksums:
-        raise InvalidRequest(
-            f"The upload was created using a {algorithm.value.lower()} checksum. The complete request must include the "
-            f"checksum for each part. It was missing for part {part.part_number} in the request."
-        )
-
-
-def _whole_checksum(
-    parts: Sequence[UploadedPart], algorithm: Algorithm | None, checksum_type: ChecksumType | None
-) -> str | None:
+def _whole_checksum(parts: Sequence[UploadedPart], algorithm: Algorithm, checksum_type: ChecksumType) -> str | None:
     """None where a part has no checksum to make it of."""
-    if algorithm is None:
-        return None
     digests: list[bytes] = []
     for part in parts:
         digest = decode(algorithm, part.checksums.get(algorithm.value, ""))
@@ -197,16 +177,16 @@ def check_completion_checksum(headers: HeaderView) -> None:
 
 
 def check_completion_headers(
-    headers: HeaderView, assembled: Assembled, algorithm: Algorithm | None, checksum_type: ChecksumType | None
+    headers: HeaderView, assembled: Assembled, algorithm: Algorithm, checksum_type: ChecksumType
 ) -> None:
     """Compare what a completion's headers say of the whole object: x-amz-checksum-*, -type, x-amz-mp-object-size.
 
     Raises BadDigest for another checksum, InvalidRequest for another mode or size, or where no checksum is known.
     """
     mode = headers.get("x-amz-checksum-type")
-    if mode is not None and mode.upper() != (checksum_type.value if checksum_type else ""):
+    if mode is not None and mode.upper() != checksum_type.value:
         raise InvalidRequest(
-            f"The upload was created using the {checksum_type.value if checksum_type else 'null'} checksum mode. "
+            f"The upload was created using the {checksum_type.value} checksum mode. "
             "The complete request must use the same checksum mode."
         )
     for candidate in Algorithm:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import quote_plus, unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from bucketry.store.s3.errors import InvalidBucketName, InvalidURI, KeyTooLongError
 
@@ -104,10 +104,9 @@ def host_name(host: str) -> str:
 def encode_listed(text: str) -> str:
     """A key or prefix as a listing with `encoding-type=url` gives it.
 
-    S3 encodes as HTML forms do (a space is `+`) and keeps `/`, so that clients that decode forms and those that split
-    folders first both read it.
+    `/` is kept for clients that split folders first. A space is `%20`, which decoders of forms and of URLs both read.
     """
-    return quote_plus(text, safe="/*").replace("~", "%7E")
+    return quote(text, safe="/*").replace("~", "%7E")
 
 
 def _invalid_uri(raw: str) -> InvalidURI:

@@ -144,6 +144,14 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("PutObjectAcl", "PUT", _O, "s3:PutObjectAcl", "acl", body=_DOC, version_action="s3:PutObjectVersionAcl"),
     *_lock_of_object("retention", "Retention"),
     *_lock_of_object("legal-hold", "LegalHold"),
+    Operation(
+        "GetObjectAttributes",
+        "GET",
+        _O,
+        "s3:GetObjectAttributes",
+        "attributes",
+        version_action="s3:GetObjectVersionAttributes",
+    ),
     Operation("CreateMultipartUpload", "POST", _O, "s3:PutObject", "uploads"),
     Operation("UploadPart", "PUT", _O, "s3:PutObject", "partNumber", body=_STREAM),
     Operation("UploadPartCopy", "PUT", _O, "s3:PutObject", "partNumber", header="x-amz-copy-source"),
@@ -177,7 +185,7 @@ NOT_SUPPORTED: dict[str, frozenset[Resource]] = {
         frozenset({_B}),
     ),
     **dict.fromkeys(
-        ("attributes", "renameObject", "restore", "select", "torrent"),
+        ("renameObject", "restore", "select", "torrent"),
         frozenset({_O}),
     ),
     "encryption": frozenset({_B, _O}),

@@ -23,6 +23,7 @@ PROLOGUE = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 # Markup, what a reader would change (a carriage return), and what XML 1.0 can't carry.
 _SPECIAL = re.compile('[&<>"\r\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]')
+_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _NAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 
 # CompleteMultipartUpload of 10,000 parts, each with number, ETag and a checksum, is about 2.5 MB and 50,000 elements.
@@ -39,6 +40,11 @@ def _reference(match: re.Match[str]) -> str:
 def escape(text: str) -> str:
     """`text` fit for content or a quoted attribute."""
     return _SPECIAL.sub(_reference, text) if _SPECIAL.search(text) else text
+
+
+def is_writable(text: str) -> bool:
+    """Whether XML 1.0 has a way to write each of the characters."""
+    return not _UNWRITABLE.search(text)
 
 
 def element(name: str, text: str | int | bool) -> str:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bucketry.store.s3.copying import CopySource, copy_conditions, parse_copy_range, parse_copy_source, replaces
-from bucketry.store.s3.errors import InvalidArgument, InvalidRequest, S3Error
+from bucketry.store.s3.errors import InvalidArgument, InvalidRange, S3Error
 from bucketry.store.s3.headers import Headers
 
 
@@ -73,8 +73,8 @@ def test_ranges_inside_the_source(text: str, run: tuple[int, int]) -> None:
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("bytes=0-10", InvalidArgument),
-        ("bytes=10-11", InvalidRequest),
+        ("bytes=0-10", InvalidRange),
+        ("bytes=10-11", InvalidRange),
         ("bytes=5-4", InvalidArgument),
         ("bytes=5-", InvalidArgument),
         ("bytes=-5", InvalidArgument),

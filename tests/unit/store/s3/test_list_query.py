@@ -35,7 +35,7 @@ def test_token_changed_anywhere_is_refused(name: str, data: st.DataObject) -> No
         read_token(token[:place] + other + token[place + 1 :])
 
 
-@pytest.mark.parametrize("token", ["", "x", "AQ", "é", make_token("a") + "A", make_token("a") + "=", "A" * 100_000])
+@pytest.mark.parametrize("token", ["x", "AQ", "é", make_token("a") + "A", make_token("a") + "=", "A" * 100_000])
 def test_foreign_token_is_refused(token: str) -> None:
     with pytest.raises(InvalidArgument) as caught:
         parse_list_objects_v2({"list-type": "2", "continuation-token": token})

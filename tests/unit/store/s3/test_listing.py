@@ -75,11 +75,11 @@ def test_url_encoding_covers_every_name() -> None:
     )
     root = xml.parse(list_objects_v2_document("b", query, [Row("a b/\x01<>+~")], ["a b/é\x01"], "token", {}))
     assert root.text_of("EncodingType") == "url"
-    assert root.text_of("Prefix") == "a+b/"
+    assert root.text_of("Prefix") == "a%20b/"
     assert root.text_of("Delimiter") == "%01"
     assert root.text_of("StartAfter") == "%C3%A9"
-    assert root.find_all("Contents")[0].text_of("Key") == "a+b/%01%3C%3E%2B%7E"
-    assert root.find_all("CommonPrefixes")[0].text_of("Prefix") == "a+b/%C3%A9%01"
+    assert root.find_all("Contents")[0].text_of("Key") == "a%20b/%01%3C%3E%2B%7E"
+    assert root.find_all("CommonPrefixes")[0].text_of("Prefix") == "a%20b/%C3%A9%01"
     assert root.text_of("NextContinuationToken") == "token"
     assert root.text_of("KeyCount") == "2"
 

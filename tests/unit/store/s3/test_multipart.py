@@ -109,7 +109,9 @@ def test_ten_thousand_parts_with_checksums_fit() -> None:
 
 def test_etag_is_md5_of_md5s() -> None:
     parts = [_part(1, b"a", size=MIN_PART_BYTES), _part(2, b"b")]
-    whole = assemble([_asked(part) for part in parts], {part.part_number: part for part in parts}, "u", None, None)
+    whole = assemble(
+        [_asked(part) for part in parts], {part.part_number: part for part in parts}, "u", Algorithm.CRC64NVME, _FULL
+    )
     expected = hashlib.md5(hashlib.md5(b"a").digest() + hashlib.md5(b"b").digest()).hexdigest()
     assert whole == Assembled(f"{expected}-2", MIN_PART_BYTES + 1, {}, "")
 
@@ -117,16 +119,16 @@ def test_etag_is_md5_of_md5s() -> None:
 @pytest.mark.parametrize("asked", [AskedPart(2, "ab", {}), AskedPart(1, "cd", {}), AskedPart(1, "ab-1", {})])
 def test_part_missing_or_different_is_invalid(asked: AskedPart) -> None:
     with pytest.raises(InvalidPart) as caught:
-        assemble([asked], {1: Part(1, 10, "ab")}, "u", None, None)
+        assemble([asked], {1: Part(1, 10, "ab")}, "u", Algorithm.CRC64NVME, _FULL)
     assert caught.value.fields == {"UploadId": "u", "PartNumber": str(asked.part_number), "ETag": asked.etag}
 
 
 def test_only_the_last_part_may_be_small() -> None:
     small, large = _part(1, b"a", size=MIN_PART_BYTES - 1), _part(2, b"b")
     uploaded = {1: small, 2: large}
-    assert assemble([_asked(small)], uploaded, "u", None, None).size == MIN_PART_BYTES - 1
+    assert assemble([_asked(small)], uploaded, "u", Algorithm.CRC64NVME, _FULL).size == MIN_PART_BYTES - 1
     with pytest.raises(EntityTooSmall) as caught:
-        assemble([_asked(small), _asked(large)], uploaded, "u", None, None)
+        assemble([_asked(small), _asked(large)], uploaded, "u", Algorithm.CRC64NVME, _FULL)
     assert caught.value.fields == {
         "ETag": small.etag,
         "PartNumber": "1",
@@ -144,14 +146,13 @@ def test_full_object_checksum_of_parts(algorithm: Algorithm) -> None:
     assert whole.checksum_type == "FULL_OBJECT"
 
 
-def test_composite_checksum_and_that_each_part_must_be_told() -> None:
+def test_composite_checksum_whether_a_part_is_told_or_not() -> None:
     algorithm = Algorithm.SHA256
     part = _part(1, b"data", algorithm)
-    whole = assemble([_asked(part, algorithm)], {1: part}, "u", algorithm, _COMPOSITE)
     inner = hashlib.sha256(hashlib.sha256(b"data").digest()).digest()
-    assert whole.checksums == {"SHA256": b64encode(inner).decode() + "-1"}
-    with pytest.raises(InvalidRequest, match="part 1"):
-        assemble([_asked(part)], {1: part}, "u", algorithm, _COMPOSITE)
+    for asked in (_asked(part, algorithm), _asked(part)):
+        whole = assemble([asked], {1: part}, "u", algorithm, _COMPOSITE)
+        assert whole.checksums == {"SHA256": b64encode(inner).decode() + "-1"}
 
 
 def test_part_with_another_checksum_is_invalid() -> None:

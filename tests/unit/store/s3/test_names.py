@@ -166,11 +166,11 @@ def test_address_is_no_bucket_whatever_the_domains() -> None:
 @pytest.mark.parametrize(
     ("name", "listed"),
     [
-        ("a b.txt", "a+b.txt"),
+        ("a b.txt", "a%20b.txt"),
         ("a+b.txt", "a%2Bb.txt"),
         ("100%.csv", "100%25.csv"),
         ("한글/x.txt", "%ED%95%9C%EA%B8%80/x.txt"),
-        ("run books/x.txt", "run+books/x.txt"),
+        ("run books/x.txt", "run%20books/x.txt"),
         ("a*b-c_d.e~f", "a*b-c_d.e%7Ef"),
         ("\x01\n", "%01%0A"),
     ],
