@@ -156,9 +156,16 @@ class Gateway:
         if isinstance(error, disk_errors.Locked):
             return protected()
         request = context.request
-        _log.error("request failed", request_id=request.request_id, operation=context.operation.name, exc_info=error)
-        if isinstance(error, disk_errors.DiskFull):
-            return InsufficientStorage()
+        about = {"request_id": request.request_id, "operation": context.operation.name}
+        if isinstance(error, disk_errors.DiskError):
+            # What the disk says is said on purpose: it names the bucket and the remedy, and needs no traceback.
+            _log.error("request failed", reason=str(error), **about)
+            if isinstance(error, disk_errors.DiskFull):
+                return InsufficientStorage()
+            if isinstance(error, disk_errors.IndexDamaged | disk_errors.NewerFormat):
+                return InternalError("This bucket can't be read. Only its operator can mend it; the log says how.")
+            return InternalError()
+        _log.error("request failed", exc_info=error, **about)
         return InternalError()
 
     def _log_access(self, context: Context, response: Response) -> None:
@@ -222,6 +229,8 @@ def _with_signed_parameters(request: Request) -> Headers:
     from there; the signature covers both. The SDK for JavaScript signs a PUT before it has its body, with the checksum
     of nothing: that one says nothing of what will be sent.
     """
+    if _SIGNATURE_PARAMETERS.issuperset(request.parameters):
+        return request.headers
     hoisted = []
     for parameter, value in request.parameters.items():
         name = parameter.lower()

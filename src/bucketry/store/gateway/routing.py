@@ -17,6 +17,7 @@ from bucketry.store.s3.operations import OPERATIONS, Operation, Resource, Unreco
 HEALTH_PATH = "/_bucketry/health"  # no bucket's name begins with an underscore
 _FORM = "application/x-www-form-urlencoded"
 _HOSTS_KEPT = 4096
+_PATHS_KEPT = 4096
 
 _ALLOW: dict[Resource, str] = {
     resource: ", ".join(sorted({row.method for row in OPERATIONS if row.resource is resource})) for resource in Resource
@@ -41,14 +42,18 @@ class Router:
         domains = tuple(names.host_name(domain) for domain in s3_domains)
         # A host is looked at once: the same few come in all requests.
         self._bucket_of_host = lru_cache(maxsize=_HOSTS_KEPT)(lambda host: names.split_host(host, domains))
+        self._target_of = lru_cache(maxsize=_PATHS_KEPT)(self._find_target)
 
     def locate(self, request: Request) -> Target:
         """The service, bucket or object of a request; InvalidURI, KeyTooLongError or InvalidBucketName if none."""
-        bucket = self._bucket_of_host(request.headers.get("host") or "")
+        return self._target_of(request.headers.get("host") or "", request.raw_path)
+
+    def _find_target(self, host: str, raw_path: str) -> Target:
+        bucket = self._bucket_of_host(host)
         if bucket is None:
-            bucket, key = names.split_path(request.raw_path)
+            bucket, key = names.split_path(raw_path)
         else:
-            key = names.decode_path(request.raw_path[1:])
+            key = names.decode_path(raw_path[1:])
         if not key:
             return Target(Resource.BUCKET, bucket) if bucket else _SERVICE
         if not bucket:

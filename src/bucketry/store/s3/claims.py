@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from enum import Enum
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote_plus
 
@@ -81,6 +82,7 @@ _AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 +Credential=([^,\s]+) *, *SignedHeaders=([^,\s]+) *, *Signature=([^,\s]+) *"
 )
 _QUERY_MARKS = frozenset(("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "AWSAccessKeyId"))
+_CREDENTIALS_KEPT = 1024
 _EXPIRES = re.compile(r"-?[0-9]{1,18}")
 
 
@@ -180,7 +182,7 @@ def _from_header(authorization: str, headers: HeaderView) -> Claim:
         date,
         region,
         service,
-        tuple(signed_headers.split(";")),
+        _names(signed_headers),
         signature,
         amz_date,
         epoch_s,
@@ -246,10 +248,14 @@ def _decoded(value: str) -> str:
 def _from_query(fields: dict[str, str], headers: HeaderView) -> Claim:
     if "AWSAccessKeyId" in fields:
         raise _unsupported_mechanism()
-    algorithm, credential = _decoded(fields.get("X-Amz-Algorithm", "")), _decoded(fields.get("X-Amz-Credential", ""))
-    amz_date, expires = _decoded(fields.get("X-Amz-Date", "")), _decoded(fields.get("X-Amz-Expires", ""))
-    signed_headers = _decoded(fields.get("X-Amz-SignedHeaders", ""))
-    signature = _decoded(fields.get("X-Amz-Signature", ""))
+    given = fields.get
+    credential = _decoded(given("X-Amz-Credential", ""))
+    algorithm, amz_date, expires = given("X-Amz-Algorithm", ""), given("X-Amz-Date", ""), given("X-Amz-Expires", "")
+    signed_headers, signature = given("X-Amz-SignedHeaders", ""), given("X-Amz-Signature", "")
+    joined = f"{algorithm}{amz_date}{expires}{signed_headers}{signature}"
+    if "%" in joined or "+" in joined:
+        algorithm, amz_date, expires = _decoded(algorithm), _decoded(amz_date), _decoded(expires)
+        signed_headers, signature = _decoded(signed_headers), _decoded(signature)
     if not (algorithm and credential and signature and amz_date and signed_headers and expires):
         raise _query_error(
             "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, "
@@ -265,32 +271,42 @@ def _from_query(fields: dict[str, str], headers: HeaderView) -> Claim:
         raise _query_credential_error(
             f'Invalid credential date "{date}". This date is not the same as X-Amz-Date: "{amz_date[:8]}".'
         )
-    content_sha256 = _decoded(fields.get("X-Amz-Content-Sha256", "")) or headers.get("x-amz-content-sha256")
-    if content_sha256 is None and service == "s3":
-        content_sha256 = PayloadMode.UNSIGNED.value
+    content_sha256 = _decoded(given("X-Amz-Content-Sha256", "")) or headers.get("x-amz-content-sha256")
+    payload = PayloadMode.HASH
+    if content_sha256 is not None:
+        payload = payload_mode(content_sha256)
+    elif service == "s3":
+        content_sha256, payload = "UNSIGNED-PAYLOAD", PayloadMode.UNSIGNED
     return Claim(
         access_key_id,
         date,
         region,
         service,
-        tuple(signed_headers.split(";")),
+        _names(signed_headers),
         signature,
         amz_date,
         epoch_s,
         True,
         _expires(expires),
-        PayloadMode.HASH if content_sha256 is None else payload_mode(content_sha256),
+        payload,
         content_sha256,
-        _decoded(fields.get("X-Amz-Security-Token", "")) or headers.get("x-amz-security-token"),
+        _decoded(given("X-Amz-Security-Token", "")) or headers.get("x-amz-security-token"),
     )
 
 
+@lru_cache(maxsize=256)
+def _names(signed_headers: str) -> tuple[str, ...]:
+    return tuple(signed_headers.split(";"))
+
+
+@lru_cache(maxsize=64)
 def _expires(text: str) -> int:
     if not _EXPIRES.fullmatch(text):
         raise _query_error("X-Amz-Expires should be a number")
     return int(text)
 
 
+@lru_cache(maxsize=_CREDENTIALS_KEPT)  # pure; what is no credential raises, and is not kept
 def _credential(credential: str, error: Callable[[str], S3Error]) -> tuple[str, str, str, str]:
     """Access key id, date, region and service of `KEY/YYYYMMDD/REGION/SERVICE/aws4_request`.
 

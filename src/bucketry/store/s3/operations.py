@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 
 class Resource(Enum):
@@ -92,6 +93,13 @@ OPERATIONS: tuple[Operation, ...] = (
     *_settings("acl", "BucketAcl", "GetBucketAcl", "PutBucketAcl"),
     *_settings("versioning", "BucketVersioning", "GetBucketVersioning", "PutBucketVersioning"),
     *_settings(
+        "lifecycle",
+        "BucketLifecycleConfiguration",
+        "GetLifecycleConfiguration",
+        "PutLifecycleConfiguration",
+        "PutLifecycleConfiguration",
+    ),
+    *_settings(
         "object-lock",
         "ObjectLockConfiguration",
         "GetBucketObjectLockConfiguration",
@@ -171,7 +179,6 @@ NOT_SUPPORTED: dict[str, frozenset[Resource]] = {
             "analytics",
             "intelligent-tiering",
             "inventory",
-            "lifecycle",
             "logging",
             "metadataConfiguration",
             "metadataTable",
@@ -214,14 +221,17 @@ def recognise(
     `parameters` are the names of the query's parameters. A sub-resource that is known but has no such method on this
     resource is METHOD; one that AWS has and this store lacks is NOT_SUPPORTED, whatever the method.
     """
+    if not parameters or _MARKERS.isdisjoint(parameters):
+        return _unmarked(method, resource, has_copy_source)
+    named = _MARKERS.intersection(parameters)
+    for marker in named:
+        if resource in NOT_SUPPORTED.get(marker, ()):
+            return Unrecognised.NOT_SUPPORTED
+    return _find(method, resource, frozenset() if method == "OPTIONS" else named, has_copy_source)
+
+
+def _find(method: str, resource: Resource, named: frozenset[str], has_copy_source: bool) -> Operation | Unrecognised:
     rows = _BY_MARKER.get((method, resource))
-    named = _MARKERS.intersection(parameters) if parameters else None
-    if named:
-        for marker in named:
-            if resource in NOT_SUPPORTED.get(marker, ()):
-                return Unrecognised.NOT_SUPPORTED
-        if method == "OPTIONS":
-            named = None
     if not rows:
         return Unrecognised.METHOD
     for row in rows:
@@ -233,6 +243,12 @@ def recognise(
         if (row.header is not None) == (has_copy_source and method == "PUT" and _copies(resource, row)):
             return row
     return Unrecognised.METHOD
+
+
+@lru_cache(maxsize=256)
+def _unmarked(method: str, resource: Resource, has_copy_source: bool) -> Operation | Unrecognised:
+    """The operation of most requests, which name no sub-resource."""
+    return _find(method, resource, frozenset(), has_copy_source)
 
 
 def _copies(resource: Resource, row: Operation) -> bool:
