@@ -33,6 +33,7 @@ MEANINGS = {
     "store.default_object_ownership": "of buckets that are made without: `ObjectWriter`, `BucketOwnerPreferred`, "
     "`BucketOwnerEnforced`; with the first two, new buckets have no Block Public Access either, as on AWS before "
     "April 2023",
+    "store.garbage_seconds": "how often the space of what was deleted and overwritten is given back",
     "catalog.file": "a JSON file with the services and plans to offer; empty: the four plans of the default catalog",
 }
 

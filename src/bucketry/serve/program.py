@@ -122,7 +122,11 @@ def _bodies(
 
     def keeper(life_pipe: int, ready_pipe: int) -> None:
         with store_half.open_services(folder, master_key, settings, addresses) as services:
-            worker.run(lambda life: store_half.keep_store(life, services), life_pipe, ready_pipe)
+            worker.run(
+                lambda life: store_half.keep_store(life, services, settings.store.garbage_seconds),
+                life_pipe,
+                ready_pipe,
+            )
 
     def marketplace(life_pipe: int, ready_pipe: int) -> None:
         from bucketry.serve import marketplace_half  # loaded in this worker alone: SQLAlchemy takes 30 MB

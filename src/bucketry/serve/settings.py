@@ -46,6 +46,7 @@ class Store(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """`[store]`: the embedded engine."""
 
     default_object_ownership: Ownership = "BucketOwnerEnforced"
+    garbage_seconds: int = 20
 
 
 class Catalog(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -123,8 +124,10 @@ def _put(document: dict[str, Any], section: str, key: str, value: object, origin
 
 
 def _number_if_wanted(section: str, key: str, text: str) -> object:
-    wants_number = (section, key) == ("server", "workers")
-    return int(text) if wants_number and text.isdecimal() else text
+    kinds = (
+        {field.name: field.type for field in msgspec.structs.fields(SECTIONS[section])} if section in SECTIONS else {}
+    )
+    return int(text) if kinds.get(key) is int and text.isdecimal() else text
 
 
 def _names(names: Mapping[str, object] | tuple[str, ...]) -> str:
@@ -150,6 +153,8 @@ def _check(settings: Settings) -> None:
         split_address(getattr(server, key), f"[server] {key}")
     if server.workers < 0 or server.workers > 256:
         raise SettingsError("[server] workers must be between 1 and 256, or 0 for one a core.")
+    if settings.store.garbage_seconds < 1:
+        raise SettingsError("[store] garbage_seconds must be 1 or more.")
     if bool(server.tls_certificate) != bool(server.tls_key):
         raise SettingsError("[server] tls_certificate and tls_key go together: give both or neither.")
     if server.s3_url and not server.s3_url.startswith(("http://", "https://")):

@@ -23,7 +23,6 @@ from bucketry.store.gateway.pipeline import make_server
 from bucketry.store.gateway.website import make_website_server
 from bucketry.store.identity.store import Identity
 
-GARBAGE_INTERVAL_SECONDS = 20.0
 log = logs.get("store")
 
 
@@ -79,12 +78,12 @@ async def serve_store(
     await services.disk.close()
 
 
-async def keep_store(life: Life, services: Services) -> None:
+async def keep_store(life: Life, services: Services, garbage_seconds: int) -> None:
     """The store's clockwork: what deletes and overwrites freed is given back to the file system."""
     life.ready()
     while not life.stop.is_set():
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(life.stop.wait(), GARBAGE_INTERVAL_SECONDS)
+            await asyncio.wait_for(life.stop.wait(), garbage_seconds)
             break
         try:
             services.identity.refresh()

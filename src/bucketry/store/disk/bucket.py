@@ -26,6 +26,7 @@ from bucketry.store.disk.piecewise import PiecewiseWriter
 from bucketry.store.disk.reading import Reader, Reading
 from bucketry.store.disk.segments import RecordHeader
 from bucketry.store.disk.stored import Written
+from bucketry.store.disk.space import Space
 from bucketry.store.disk.transaction import Transaction, read_totals
 from bucketry.store.disk.types import (
     Data,
@@ -46,6 +47,7 @@ from bucketry.store.disk.writing import SegmentWriters, Writer
 
 SEGMENTS_FOLDER = "segments"
 
+_ROW_BYTES = 1024  # of the index, about, for an object, part or upload
 _UPLOAD = f"SELECT {rows.UPLOAD_COLUMNS} FROM uploads WHERE upload_id = ?"
 _PARTS = f"SELECT {rows.PART_COLUMNS} FROM parts WHERE upload_id = ? AND part_number > ? ORDER BY part_number LIMIT ?"
 _OBJECT_PARTS = (
@@ -70,9 +72,11 @@ class Bucket:
         descriptors: Descriptors,
         room: Room,
     ) -> None:
+        space: Space,
         self.folder = folder
         self._clock_ms = clock_ms
         index = Index(folder, vfs)
+        self._space = space
         self._index = index
         self._committer = Committer(folder, index, files, commit_pool, clock_ms)
         self._pins = Pins(folder, files)
@@ -121,10 +125,11 @@ class Bucket:
         """Where to write the bytes of an object or part, exactly `size_bytes` of them. Call its `abort` in any case:
         after `finish` it does nothing. DiskFull, WriteFailed."""
         return await self._writers.begin(header, size_bytes)
+        self._space.ask(size_bytes + _ROW_BYTES)
 
     def piecewise_writer(self, header: RecordHeader) -> PiecewiseWriter:
         """Where to write the bytes of an object of unknown size; as `writer`."""
-        return PiecewiseWriter(self._writers.begin, header)
+        return PiecewiseWriter(self.writer, header)
 
     def discard(self, written: Written) -> None:
         """Give back bytes that were finished, and will not be put."""
@@ -174,6 +179,7 @@ class Bucket:
         don't into another either. Superseded: the source was replaced; look it up again. `source_guard` is asked
         about the source as it is then, inside the transaction if it is of this bucket."""
         if source_bucket is self:
+        self._space.ask(_ROW_BYTES)
             change = partial(changes.copy, source=source, new=new, guard=guard, source_guard=source_guard)
             made: Version = await self._committer.run(change)
             return made
@@ -256,6 +262,7 @@ class Bucket:
         """Finished bytes as a part, in place of an earlier one. UploadMissing. If it raises, they are discarded."""
         change = partial(multipart.put_part, upload_id=upload_id, part=part, written=written)
         made: Part = await self._use(written, change)
+        self._space.ask(_ROW_BYTES)
         return made
 
     async def copy_part(
@@ -279,6 +286,7 @@ class Bucket:
             )
             made: Part = await self._committer.run(change)
             return made
+        self._space.ask(_ROW_BYTES)
         upload = self.upload(upload_id)
         key = upload.key if upload else ""
         header = RecordHeader("part", key, part.modified_ms, "", upload_id, part.part_number)

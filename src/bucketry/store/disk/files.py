@@ -69,6 +69,11 @@ class Files:
             if path.exists():  # something in it went away meanwhile
                 shutil.rmtree(path)
 
+    def space(self, path: Path) -> tuple[int, int]:
+        """(free bytes, all bytes) of the file system that a folder is on."""
+        found = os.statvfs(path)
+        return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
+
     # Descriptors
 
     def create(self, path: Path) -> int:

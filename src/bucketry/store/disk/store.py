@@ -29,11 +29,13 @@ from bucketry.store.disk.files import Files
 from bucketry.store.disk.garbage import Collected
 from bucketry.store.disk.index import INDEX_FILE
 from bucketry.store.disk.known import Room
+from bucketry.store.disk.space import Space
 from bucketry.store.disk.types import Finding
 
 _OPEN_BUCKETS = 200
 _DESCRIPTORS_EACH = 16  # of those the process may have, as many are left to other things as buckets take
 _COMMIT_THREADS = 8
+_BUCKET_BYTES = 128 << 10  # of a new bucket's index, and a little more
 _IO_THREADS = 8
 _Result = TypeVar("_Result")
 
@@ -60,6 +62,7 @@ class Disk:
         self._commit_pool = ThreadPoolExecutor(_COMMIT_THREADS, "disk-commit")
         self._io_pool = ThreadPoolExecutor(_IO_THREADS, "disk-io")
         self._descriptors = Descriptors(self._files)
+        self._space = Space(self._root, self._files)
         self._room = Room()
         self._open_limit = min(_OPEN_BUCKETS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // _DESCRIPTORS_EACH)
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
@@ -97,6 +100,7 @@ class Disk:
             io_pool=self._io_pool,
             descriptors=self._descriptors,
             room=self._room,
+            space=self._space,
         )
         self._buckets[folder] = bucket
         self._rest_idle()
@@ -113,6 +117,7 @@ class Disk:
     async def create_bucket(self, name: str, bucket_id: str) -> None:
         """Make an empty bucket; one that is there already stays as it is. DiskFull, WriteFailed."""
         folder = folder_name(name, bucket_id)
+        self._space.ask(_BUCKET_BYTES)
         await self._in_thread(f"making bucket {folder}", self._create, folder)
 
     async def remove_bucket(self, name: str, bucket_id: str) -> None:
