@@ -5,14 +5,14 @@ from __future__ import annotations
 from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.errors import Superseded
 from bucketry.store.disk.types import Version
-from bucketry.store.gateway import authorise, lifecycle, locks, versions
+from bucketry.store.gateway import authorise, locks, versions
 from bucketry.store.gateway.bucket_settings import bucket_of
 from bucketry.store.gateway.context import Context
 from bucketry.store.gateway.http import Request, Response
 from bucketry.store.s3.checksums import BY_NAME
 from bucketry.store.s3.conditions import check_read, matches
 from bucketry.store.s3.dates import http_date, parse_http_date
-from bucketry.store.s3.errors import InvalidArgument, InvalidPartNumber, InvalidRequest, OperationAborted
+from bucketry.store.s3.errors import InvalidArgument, InvalidPart, InvalidRequest, OperationAborted
 from bucketry.store.s3.ranges import ByteRange, parse_range
 from bucketry.store.s3.stored_headers import answer_headers
 
@@ -81,8 +81,8 @@ def _answer(context: Context, bucket: Bucket, version: Version, overrides: dict[
     else:
         status, start, size = 206, asked.start, asked.length
         fields.append(("Content-Range", asked.content_range))
-    if lifecycle.SETTING in bucket_of(context).settings and "versionId" not in request.parameters:
-        fields += lifecycle.expiration_fields(bucket_of(context), version)
+        if version.checksums and headers.get("x-amz-checksum-mode") == "ENABLED":
+            fields += _part_checksum_fields(bucket, version, request.parameters.get("partNumber"))
     if version.lock is not None:
         fields += locks.lock_fields(context, version)
     if version.tags and _may_read_tags(context):
@@ -103,6 +103,17 @@ def checksum_fields(version: Version) -> list[tuple[str, str]]:
     if fields and version.checksum_type:
         fields.append(("x-amz-checksum-type", version.checksum_type))
     return fields
+
+
+def _part_checksum_fields(bucket: Bucket, version: Version, part_number: str | None) -> list[tuple[str, str]]:
+    """The checksum of the part that is asked for; none of another range. The type is that of the object."""
+    if part_number is None:
+        return []
+    if not version.part_count:
+        return checksum_fields(version)
+    part = bucket.object_parts(version, int(part_number) - 1, 1)[0]
+    fields = [(BY_NAME[name].header, value) for name, value in part.checksums.items() if name in version.checksums]
+    return [*fields, ("x-amz-checksum-type", version.checksum_type)] if fields else []
 
 
 def _asked_range(context: Context, bucket: Bucket, version: Version, fields: list[tuple[str, str]]) -> ByteRange | None:
@@ -134,15 +145,20 @@ def _part_range(bucket: Bucket, version: Version, part_number: int) -> ByteRange
     """The bytes of a part; those of an object that was put whole are its part 1. None: no bytes at all."""
     if not version.part_count:
         if part_number != 1:
-            raise InvalidPartNumber(fields={"ActualPartCount": "1", "PartNumberRequested": str(part_number)})
+            raise _no_such_part(part_number, 1)
         return ByteRange(0, version.size, version.size) if version.size else None
     part = bucket.part_range(version, part_number)
     if part is None:
-        raise InvalidPartNumber(
-            fields={"ActualPartCount": str(version.part_count), "PartNumberRequested": str(part_number)}
-        )
+        raise _no_such_part(part_number, version.part_count)
     start, size = part
     return ByteRange(start, size, version.size) if size else None
+
+
+def _no_such_part(part_number: int, count: int) -> InvalidPart:
+    return InvalidPart(
+        "The requested partnumber is not satisfiable",
+        {"ActualPartCount": str(count), "PartNumberRequested": str(part_number)},
+    )
 
 
 def _is_range_current(request: Request, version: Version) -> bool:
