@@ -14,19 +14,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bucketry.store.disk import changes, listing, multipart, rows, version_listing, versions
+from bucketry.store.disk import changes, expiring, listing, multipart, rows, version_listing, versions
 from bucketry.store.disk.commit import Committer
 from bucketry.store.disk.copying import Copier
 from bucketry.store.disk.descriptors import Descriptors, Pins
 from bucketry.store.disk.errors import DiskError, Locked
+from bucketry.store.disk.expiring import Over, Place
 from bucketry.store.disk.files import Files
 from bucketry.store.disk.index import Index
 from bucketry.store.disk.known import Known, Room
 from bucketry.store.disk.piecewise import PiecewiseWriter
 from bucketry.store.disk.reading import Reader, Reading
 from bucketry.store.disk.segments import RecordHeader
-from bucketry.store.disk.stored import Written
 from bucketry.store.disk.space import Space
+from bucketry.store.disk.stored import Written
 from bucketry.store.disk.transaction import Transaction, read_totals
 from bucketry.store.disk.types import (
     Data,
@@ -46,8 +47,8 @@ from bucketry.store.disk.types import (
 from bucketry.store.disk.writing import SegmentWriters, Writer
 
 SEGMENTS_FOLDER = "segments"
-
 _ROW_BYTES = 1024  # of the index, about, for an object, part or upload
+
 _UPLOAD = f"SELECT {rows.UPLOAD_COLUMNS} FROM uploads WHERE upload_id = ?"
 _PARTS = f"SELECT {rows.PART_COLUMNS} FROM parts WHERE upload_id = ? AND part_number > ? ORDER BY part_number LIMIT ?"
 _OBJECT_PARTS = (
@@ -71,12 +72,12 @@ class Bucket:
         io_pool: Executor,
         descriptors: Descriptors,
         room: Room,
-    ) -> None:
         space: Space,
+    ) -> None:
         self.folder = folder
         self._clock_ms = clock_ms
-        index = Index(folder, vfs)
         self._space = space
+        index = Index(folder, vfs)
         self._index = index
         self._committer = Committer(folder, index, files, commit_pool, clock_ms)
         self._pins = Pins(folder, files)
@@ -124,8 +125,8 @@ class Bucket:
     async def writer(self, header: RecordHeader, size_bytes: int) -> Writer:
         """Where to write the bytes of an object or part, exactly `size_bytes` of them. Call its `abort` in any case:
         after `finish` it does nothing. DiskFull, WriteFailed."""
-        return await self._writers.begin(header, size_bytes)
         self._space.ask(size_bytes + _ROW_BYTES)
+        return await self._writers.begin(header, size_bytes)
 
     def piecewise_writer(self, header: RecordHeader) -> PiecewiseWriter:
         """Where to write the bytes of an object of unknown size; as `writer`."""
@@ -178,8 +179,8 @@ class Bucket:
         """A new object with the bytes of `source`, of this or another bucket. Inside a bucket no byte moves, large ones
         don't into another either. Superseded: the source was replaced; look it up again. `source_guard` is asked
         about the source as it is then, inside the transaction if it is of this bucket."""
-        if source_bucket is self:
         self._space.ask(_ROW_BYTES)
+        if source_bucket is self:
             change = partial(changes.copy, source=source, new=new, guard=guard, source_guard=source_guard)
             made: Version = await self._committer.run(change)
             return made
@@ -231,6 +232,16 @@ class Bucket:
                 self._reader.connection, prefix, delimiter, key_marker, version_id_marker, max_keys
             )
 
+    def walk_versions(self, prefix: str, place: Place, limit: int) -> list[Version]:
+        """The next versions of a walk over all with a prefix; see disk/expiring.py."""
+        with self._index.errors():
+            return expiring.walk(self._reader.connection, prefix, place, limit)
+
+    async def expire(self, over: Sequence[Over], marker: Marker | None) -> list[Version | None]:
+        """Remove or hide what is over, in one transaction; what changed since it was seen, or is locked, is left."""
+        done: list[Version | None] = await self._committer.run(partial(expiring.expire, over=over, marker=marker))
+        return done
+
     def object_parts(self, version: Version, after: int = 0, limit: int = 1000) -> list[Part]:
         """The parts that an object was made of, from the one after `after`; none where no upload made it."""
         if version.part_count == 0:
@@ -251,6 +262,7 @@ class Bucket:
 
     async def create_upload(self, upload: Upload) -> None:
         """Begin a multipart upload; its id must be new."""
+        self._space.ask(_ROW_BYTES)
         await self._committer.run(partial(multipart.create, upload=upload))
 
     def upload(self, upload_id: str) -> Upload | None:
@@ -262,7 +274,6 @@ class Bucket:
         """Finished bytes as a part, in place of an earlier one. UploadMissing. If it raises, they are discarded."""
         change = partial(multipart.put_part, upload_id=upload_id, part=part, written=written)
         made: Part = await self._use(written, change)
-        self._space.ask(_ROW_BYTES)
         return made
 
     async def copy_part(
@@ -275,6 +286,7 @@ class Bucket:
         source_guard: Guard | None = None,
     ) -> Part:
         """`part.size` bytes of `source` from byte `start` on, as a part. UploadMissing, Superseded."""
+        self._space.ask(_ROW_BYTES)
         if source_bucket is self:
             change = partial(
                 multipart.copy_part,
@@ -286,7 +298,6 @@ class Bucket:
             )
             made: Part = await self._committer.run(change)
             return made
-        self._space.ask(_ROW_BYTES)
         upload = self.upload(upload_id)
         key = upload.key if upload else ""
         header = RecordHeader("part", key, part.modified_ms, "", upload_id, part.part_number)
