@@ -121,7 +121,7 @@ def _may_use(
         owner = bucket.owner.canonical_id
     else:
         if caller is not None and caller.account.account_id == version.owner:
-            return identity_allows(asked, caller.policies)
+            return identity_allows(asked, caller.policies, *caller.bounds)
         if version.owner == ANONYMOUS_ID:
             owner = ANONYMOUS_ID
             if caller is None and not ignores_public(bucket):
@@ -156,7 +156,7 @@ def _is_initiator(context: Context, asked: AccessRequest, bucket: BucketRecord) 
     upload = objects.upload(context.request.parameters.get("uploadId", ""))
     if upload is None or upload.key != context.key or upload.initiator != caller.arn:
         return False
-    return identity_allows(asked, caller.policies)
+    return identity_allows(asked, caller.policies, *caller.bounds)
 
 
 def _granted(
@@ -169,5 +169,5 @@ def _granted(
     if caller is None:
         return True
     if reached is Reach.GROUP and caller.account.account_id == bucket.owner.account_id:
-        return nothing_forbids(asked, caller.policies)
-    return identity_allows(asked, caller.policies)
+        return nothing_forbids(asked, caller.policies, *caller.bounds)
+    return identity_allows(asked, caller.policies, *caller.bounds)

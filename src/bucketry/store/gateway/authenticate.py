@@ -1,7 +1,8 @@
 """From a claim to a caller: whose key it is, and whether the holder of its secret signed this request.
 
 Order of Amazon S3: form of the claim, its scope and time, the key, then the signature. A key that is unknown, deleted
-or inactive is InvalidAccessKeyId in each case, and costs the time of a wrong signature.
+or inactive is InvalidAccessKeyId in each case, and costs the time of a wrong signature. So is a temporary key without
+its token, or whose parent is; one with another's token is InvalidToken, and ExpiredToken when its time is over.
 """
 
 from __future__ import annotations
@@ -9,10 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bucketry.store.gateway.http import Request
+from bucketry.store.identity.sessions import KEY_PREFIX
 from bucketry.store.identity.store import Identity
 from bucketry.store.identity.types import Caller
 from bucketry.store.s3 import sigv2, sigv4
-from bucketry.store.s3.errors import InvalidAccessKeyId, InvalidRequest, InvalidToken, SignatureDoesNotMatch
+from bucketry.store.s3.errors import (
+    ExpiredToken,
+    InvalidAccessKeyId,
+    InvalidRequest,
+    InvalidToken,
+    SignatureDoesNotMatch,
+)
 from bucketry.store.s3.sigv4 import Claim
 
 _KEYS_KEPT = 8192
@@ -26,6 +34,32 @@ class Signed:
     claim: Claim
     caller: Caller | None  # None: no such key; `verify` says so
     signing_key: bytes
+
+
+def find(identity: Identity, claim: Claim) -> Caller | None:
+    """Whom a claim names: the holder of a long-term key, or of a temporary one with its token. None: nobody who may
+    ask for anything.
+    """
+    if claim.session_token is not None:
+        of_session = identity.session_caller(claim.access_key_id, claim.session_token)
+        if of_session is not None:
+            return of_session
+    caller = identity.caller(claim.access_key_id)
+    return caller if caller is not None and caller.is_active else None
+
+
+def accepted(claim: Claim, caller: Caller | None, now_ms: int) -> Caller:
+    """The caller of a claim whose signature was checked, if its credentials are whole and have not run out."""
+    if caller is None:
+        if claim.session_token is not None and claim.access_key_id.startswith(KEY_PREFIX):
+            raise InvalidToken
+        raise InvalidAccessKeyId(fields={"AWSAccessKeyId": claim.access_key_id[:128]})
+    if caller.session is None:
+        if claim.session_token is not None:
+            raise InvalidToken
+    elif caller.session.expires_ms <= now_ms:
+        raise ExpiredToken
+    return caller
 
 
 class Authenticator:
@@ -53,10 +87,8 @@ class Authenticator:
             return None
         sigv4.check_scope(claim, self._region if claim.service == "s3" else None, services)
         sigv4.check_time(claim, now_ms / 1000)
-        caller = self._identity.caller(claim.access_key_id)
-        if caller is None or not caller.is_active:
-            return Signed(claim, None, _NOBODYS_KEY)
-        return Signed(claim, caller, self._signing_key(caller, claim))
+        caller = find(self._identity, claim)
+        return Signed(claim, caller, _NOBODYS_KEY if caller is None else self._signing_key(caller, claim))
 
     def _identify_v2(self, request: Request, now_ms: int, services: tuple[str, ...]) -> Signed:
         claim = sigv2.parse_claim(request.raw_query, request.headers)
@@ -67,7 +99,7 @@ class Authenticator:
         return Signed(claim, caller if caller is not None and caller.is_active else None, b"")
 
     def verify(
-        self, request: Request, signed: Signed, payload_sha256: str | None = None, host_bucket: str = ""
+        self, request: Request, signed: Signed, now_ms: int, payload_sha256: str | None = None, host_bucket: str = ""
     ) -> Caller:
         """The caller, if the request is signed with the key's secret; the errors of sigv4.verify if not.
 
@@ -93,11 +125,7 @@ class Authenticator:
         except SignatureDoesNotMatch:
             if signed.caller is not None:
                 raise
-        if signed.caller is None:
-            raise InvalidAccessKeyId(fields={"AWSAccessKeyId": claim.access_key_id})
-        if claim.session_token is not None:
-            raise InvalidToken
-        return signed.caller
+        return accepted(signed.claim, signed.caller, now_ms)
 
     def _signing_key(self, caller: Caller, claim: Claim) -> bytes:
         name = (claim.access_key_id, claim.date, claim.region, claim.service)

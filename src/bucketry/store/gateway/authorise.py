@@ -88,7 +88,9 @@ def _by_policies(
     if bucket is None and caller is None:
         return asked, Decision.IMPLICIT_DENY  # the service itself, and buckets to be: nobody without a key
     policy = _policy_for(bucket, caller) if bucket is not None else None
-    return asked, evaluate(asked, caller.policies if caller is not None else (), policy)
+    if caller is None:
+        return asked, evaluate(asked, (), policy)
+    return asked, evaluate(asked, caller.policies, policy, *caller.bounds)
 
 
 def demand_operation(context: Context) -> None:
@@ -115,7 +117,7 @@ def demand_of_new(context: Context, action: str) -> None:
         if caller is None:
             allowed = True
         elif caller.account.account_id != bucket.owner.account_id:
-            allowed = identity_allows(asked, caller.policies)
+            allowed = identity_allows(asked, caller.policies, *caller.bounds)
     if not allowed:
         raise denied(context, action, context.key, bucket)
 
@@ -168,7 +170,13 @@ def principal_of(caller: Caller | None) -> Principal:
         return kept[1]
     if len(_principals) >= _PRINCIPALS_KEPT:
         del _principals[next(iter(_principals))]
-    made = Principal(caller.account.account_id, caller.arn, caller.account.canonical_id, caller.user is None)
+    made = Principal(
+        caller.account.account_id,
+        caller.arn,
+        caller.account.canonical_id,
+        caller.is_root,
+        None if caller.role is None else caller.role.arn,
+    )
     _principals[caller.access_key_id] = (caller, made)
     return made
 

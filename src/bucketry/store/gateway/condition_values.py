@@ -72,8 +72,7 @@ class ConditionValues(Mapping[str, ContextValue | None]):
             return _ignoring_case(_request_tags(self._context), name[len(_REQUEST_TAG) :])
         if name.startswith(_PRINCIPAL_TAG):
             caller = self._context.caller
-            tags = caller.user.tags if caller is not None and caller.user is not None else {}
-            return _ignoring_case(tags, name[len(_PRINCIPAL_TAG) :])
+            return _ignoring_case({} if caller is None else caller.tags, name[len(_PRINCIPAL_TAG) :])
         if name == "s3:versionid":
             return self._version_id
         if name in ("s3:resourceaccount", "aws:resourceaccount"):
@@ -128,16 +127,20 @@ def _request_tag_keys(context: Context) -> ContextValue | None:
 
 
 def _user_id(context: Context) -> str | None:
-    caller = context.caller
-    if caller is None:
-        return None
-    return caller.user.user_id if caller.user is not None else caller.account.account_id
+    return None if context.caller is None else context.caller.unique_id
 
 
 def _principal_type(context: Context) -> str:
-    if context.caller is None:
-        return "Anonymous"
-    return "Account" if context.caller.user is None else "User"
+    return "Anonymous" if context.caller is None else context.caller.kind
+
+
+def _token_issue_time(context: Context) -> str | None:
+    session = None if context.caller is None else context.caller.session
+    return None if session is None else iso8601_seconds(session.issued_ms)
+
+
+def _is_by_mfa(context: Context) -> str | None:
+    return None if context.caller is None or context.caller.session is None else "false"  # nobody has such a device
 
 
 def _listing_parameter(name: str) -> Callable[[Context], ContextValue | None]:
@@ -175,9 +178,11 @@ _FIXED: dict[str, Callable[[Context], ContextValue | None]] = {
     "aws:epochtime": lambda context: str(context.now_ms // 1000),
     "aws:username": lambda context: context.caller.user.name if context.caller and context.caller.user else None,
     "aws:userid": _user_id,
-    "aws:principalarn": lambda context: context.caller.arn if context.caller else None,
+    "aws:principalarn": lambda context: context.caller.principal_arn if context.caller else None,
     "aws:principalaccount": lambda context: context.caller.account.account_id if context.caller else None,
     "aws:principaltype": _principal_type,
+    "aws:tokenissuetime": _token_issue_time,
+    "aws:multifactorauthpresent": _is_by_mfa,
     "aws:principalisawsservice": lambda _context: "false",
     "aws:viaawsservice": lambda _context: "false",
     "aws:requestedregion": lambda context: context.services.settings.region,

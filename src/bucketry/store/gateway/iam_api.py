@@ -1,4 +1,4 @@
-"""The IAM Query API and STS's GetCallerIdentity on the S3 endpoint: `POST /` with a form, signed for `iam` or `sts`.
+"""The IAM Query API and STS on the S3 endpoint: `POST /` with a form, signed for `iam` or `sts`.
 
 AWS IAM API Reference (version 2010-05-08), "Making query requests"; AWS STS API Reference (2011-06-15). OPERATIONS is
 the table of all that is answered; a request is read, authorised by policy and handled in that order, and nothing in it
@@ -12,7 +12,20 @@ from dataclasses import dataclass
 
 from bucketry.store.gateway.context import Services
 from bucketry.store.gateway.http import Request, Response
-from bucketry.store.gateway.iam import access, errors, keys, policies, sts, unsupported, users
+from bucketry.store.gateway.iam import (
+    access,
+    account,
+    errors,
+    groups,
+    holder_policies,
+    keys,
+    policies,
+    roles,
+    simulate,
+    sts,
+    unsupported,
+    users,
+)
 from bucketry.store.gateway.iam.errors import (
     AccessDenied,
     IamError,
@@ -50,7 +63,16 @@ def _table(*families: tuple[IamOperation, ...]) -> dict[str, IamOperation]:
 _IAM = _Api(
     "https://iam.amazonaws.com/doc/2010-05-08/",
     "2010-05-08",
-    _table(users.OPERATIONS, keys.OPERATIONS, policies.OPERATIONS),
+    _table(
+        users.OPERATIONS,
+        groups.OPERATIONS,
+        roles.OPERATIONS,
+        keys.OPERATIONS,
+        holder_policies.OPERATIONS,
+        policies.OPERATIONS,
+        account.OPERATIONS,
+        simulate.OPERATIONS,
+    ),
     unsupported.IAM,
 )
 _STS = _Api("https://sts.amazonaws.com/doc/2011-06-15/", "2011-06-15", _table(sts.OPERATIONS), unsupported.STS)
@@ -82,6 +104,9 @@ async def _handle(
         raise MissingAuthenticationToken("Request is missing Authentication Token")
     if not caller.is_active:
         raise InvalidClientTokenId("The security token included in the request is invalid.")
+    if api is _IAM and caller.session is not None and caller.role is None:
+        # IAM User Guide, "Permissions for GetSessionToken": not without MFA, which nobody has here.
+        raise AccessDenied("Cannot call IAM with the credentials of GetSessionToken; use the key itself, or a role.")
     parameters = Parameters.parse(body)
     operation = _find(api, parameters)
     call = Call(services.identity, request, caller, parameters, services.clock_ms())

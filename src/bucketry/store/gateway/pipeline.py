@@ -108,14 +108,17 @@ class Gateway:
         """Verify the signature; from here on the request is the caller's."""
         claim = signed.claim
         host_bucket = self._router.host_bucket(context.request)
-        context.caller = self._authenticator.verify(context.request, signed, payload_sha256, host_bucket)
+        context.caller = self._authenticator.verify(
+            context.request, signed, context.now_ms, payload_sha256, host_bucket
+        )
         context.claim = claim
         context.signing_key = signed.signing_key
         if claim.is_presigned:
             context.request.headers = _with_signed_parameters(context.request)
-        self._services.identity.note_key_use(
-            claim.access_key_id, claim.service, claim.region or self._services.settings.region
-        )
+        if context.caller.session is None:
+            self._services.identity.note_key_use(
+                claim.access_key_id, claim.service, claim.region or self._services.settings.region
+            )
 
     def _bucket(self, name: str) -> BucketRecord:
         bucket = self._services.identity.bucket(name)

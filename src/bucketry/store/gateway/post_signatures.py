@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bucketry.store.gateway.authenticate import accepted, find
 from bucketry.store.gateway.context import Context
 from bucketry.store.s3 import sigv4
-from bucketry.store.s3.errors import InvalidAccessKeyId, InvalidToken, SignatureDoesNotMatch
+from bucketry.store.s3.errors import SignatureDoesNotMatch
 from bucketry.store.s3.post_policy import verify_v2, verify_v4
 from bucketry.store.s3.sigv4 import Claim
 
@@ -13,14 +14,12 @@ def accept(context: Context, claim: Claim, policy: str) -> None:
     """Verify the signature of a form's policy; from here on the request is the signer's.
 
     An unknown or inactive key is InvalidAccessKeyId, after the time of a wrong signature. SignatureDoesNotMatch,
-    InvalidToken, and AuthorizationHeaderMalformed for another region or service.
+    InvalidToken, ExpiredToken, and AuthorizationHeaderMalformed for another region or service.
     """
     settings, identity = context.services.settings, context.services.identity
     if claim.version == 4:
         sigv4.check_scope(claim, settings.region, ("s3",))
-    caller = identity.caller(claim.access_key_id)
-    if caller is not None and not caller.is_active:
-        caller = None
+    caller = find(identity, claim)
     secret = caller.secret_access_key if caller is not None else "nobody's"
     try:
         if claim.version == 4:
@@ -30,9 +29,6 @@ def accept(context: Context, claim: Claim, policy: str) -> None:
     except SignatureDoesNotMatch:
         if caller is not None:
             raise
-    if caller is None:
-        raise InvalidAccessKeyId(fields={"AWSAccessKeyId": claim.access_key_id[:128]})
-    if claim.session_token is not None:
-        raise InvalidToken
-    context.caller, context.claim = caller, claim
-    identity.note_key_use(claim.access_key_id, "s3", claim.region or settings.region)
+    context.caller, context.claim = accepted(claim, caller, context.now_ms), claim
+    if context.caller.session is None:
+        identity.note_key_use(claim.access_key_id, "s3", claim.region or settings.region)

@@ -78,6 +78,23 @@ def every(db: apsw.Connection) -> list[Account]:
     return [Account(*row) for row in found]
 
 
+def counts(db: apsw.Connection, account_id: str) -> dict[str, int]:
+    """How many users, groups, roles, policies and their versions an account has, and keys of its root (`root_key`)."""
+    counted = {
+        table: rows(db, f"SELECT count(*) FROM {table} WHERE account_id = ?", (account_id,))[0][0]  # noqa: S608  (constants)
+        for table in ("iam_user", "iam_group", "iam_role", "managed_policy")
+    }
+    counted["policy_version"] = rows(
+        db,
+        "SELECT count(*) FROM policy_version v JOIN managed_policy p ON p.id = v.policy WHERE p.account_id = ?",
+        (account_id,),
+    )[0][0]
+    counted["root_key"] = rows(
+        db, "SELECT count(*) FROM access_key WHERE account_id = ? AND user IS NULL", (account_id,)
+    )[0][0]
+    return counted
+
+
 def delete(db: apsw.Connection, account_id: str) -> list[str]:
     """Remove an account with its users, keys and policies; the ids of the keys that died.
 

@@ -10,7 +10,7 @@ import apsw
 
 from bucketry.kernel import ids
 from bucketry.kernel.envelope import Envelope
-from bucketry.store.identity import accounts, users
+from bucketry.store.identity import accounts, holders
 from bucketry.store.identity.errors import LimitExceeded, NoSuchEntity
 from bucketry.store.identity.sql import rows
 from bucketry.store.identity.types import AccessKey
@@ -42,7 +42,7 @@ def create(
 
 def _owner(db: apsw.Connection, account_id: str, user_name: str | None) -> int | None:
     if user_name is not None:
-        return users.row_id(db, account_id, user_name)
+        return holders.row_id(db, holders.USER, account_id, user_name)
     if accounts.find(db, account_id) is None:
         raise NoSuchEntity(f"There is no account {account_id}.")
     return None

@@ -5,8 +5,10 @@ The format version is SQLite's `user_version`: the number of migrations done. A 
 * `revision` of a key, a user or a bucket grows with each change of what is cached of it. Caches compare it, so that a
   change of one bucket or user costs the others nothing. A change of a managed policy must raise it of all users that
   have it attached.
-* Names are unique without regard to case (`*_folded`), as IAM has it, and found by their exact spelling: a policy about
-  `user/alice` must never be dodged by asking for `ALICE`.
+* Names are unique without regard to case (`*_folded`), as IAM has it, and changed by their exact spelling: who asks for
+  `ALICE` gets the rights on `user/alice` checked (gateway/iam finds the spelling), never those on another name.
+* Managed policies are attached, and bound users, by their ARNs: those of AWS's own policies, which lie in code, and of
+  the account's, which cannot be renamed, nor deleted while something names them. An ARN that leads to nothing denies.
 * When keys were used is kept in a file of its own: noting it must not wake the caches of every process.
 """
 
@@ -116,6 +118,86 @@ MIGRATIONS: tuple[str, ...] = (
         document TEXT NOT NULL,
         PRIMARY KEY (bucket_id, name)
     ) STRICT, WITHOUT ROWID;
+    """,
+    """
+    ALTER TABLE iam_user ADD COLUMN boundary TEXT;
+    CREATE INDEX iam_user_boundary ON iam_user (boundary, account_id) WHERE boundary IS NOT NULL;
+    ALTER TABLE managed_policy ADD COLUMN last_version INTEGER NOT NULL DEFAULT 1;
+
+    CREATE TABLE user_attachment (
+        user INTEGER NOT NULL REFERENCES iam_user ON DELETE CASCADE,
+        arn TEXT NOT NULL,
+        PRIMARY KEY (user, arn)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX user_attachment_arn ON user_attachment (arn, user);
+    INSERT INTO user_attachment
+        SELECT a.user, coalesce('arn:aws:iam::' || p.account_id || ':policy' || p.path || p.name, 'gone ' || a.policy)
+        FROM attachment a LEFT JOIN managed_policy p ON p.id = a.policy;
+    DROP TABLE attachment;
+
+    CREATE TABLE iam_group (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        account_id TEXT NOT NULL REFERENCES account ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        name_folded TEXT NOT NULL,
+        path TEXT NOT NULL,
+        group_id TEXT NOT NULL,
+        created_ms INTEGER NOT NULL
+    ) STRICT;
+    CREATE UNIQUE INDEX iam_group_name ON iam_group (account_id, name_folded);
+
+    CREATE TABLE group_member (
+        grp INTEGER NOT NULL REFERENCES iam_group ON DELETE CASCADE,
+        user INTEGER NOT NULL REFERENCES iam_user ON DELETE CASCADE,
+        PRIMARY KEY (grp, user)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX group_member_user ON group_member (user, grp);
+
+    CREATE TABLE group_policy (
+        grp INTEGER NOT NULL REFERENCES iam_group ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        document TEXT NOT NULL,
+        PRIMARY KEY (grp, name)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE group_attachment (
+        grp INTEGER NOT NULL REFERENCES iam_group ON DELETE CASCADE,
+        arn TEXT NOT NULL,
+        PRIMARY KEY (grp, arn)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX group_attachment_arn ON group_attachment (arn, grp);
+
+    CREATE TABLE iam_role (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        account_id TEXT NOT NULL REFERENCES account ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        name_folded TEXT NOT NULL,
+        path TEXT NOT NULL,
+        role_id TEXT NOT NULL UNIQUE,
+        created_ms INTEGER NOT NULL,
+        trust TEXT NOT NULL,
+        description TEXT NOT NULL,
+        max_session_s INTEGER NOT NULL,
+        tags TEXT NOT NULL,
+        boundary TEXT,
+        revision INTEGER NOT NULL DEFAULT 1
+    ) STRICT;
+    CREATE UNIQUE INDEX iam_role_name ON iam_role (account_id, name_folded);
+    CREATE INDEX iam_role_boundary ON iam_role (boundary, account_id) WHERE boundary IS NOT NULL;
+
+    CREATE TABLE role_policy (
+        role INTEGER NOT NULL REFERENCES iam_role ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        document TEXT NOT NULL,
+        PRIMARY KEY (role, name)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE role_attachment (
+        role INTEGER NOT NULL REFERENCES iam_role ON DELETE CASCADE,
+        arn TEXT NOT NULL,
+        PRIMARY KEY (role, arn)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX role_attachment_arn ON role_attachment (arn, role);
     """,
 )
 

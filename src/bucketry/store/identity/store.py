@@ -15,11 +15,14 @@ import apsw
 from bucketry.kernel.clock import ClockMs
 from bucketry.kernel.envelope import Envelope, EnvelopeError
 from bucketry.kernel.moments import Moments
-from bucketry.store.identity import accounts, buckets, callers, keys, policies, users
+from bucketry.store.identity import accounts, buckets, callers, keys, sessions, users
 from bucketry.store.identity.activity import Activity
 from bucketry.store.identity.cache import StampedCache
 from bucketry.store.identity.database import Database
 from bucketry.store.identity.errors import UnreadableIdentity
+from bucketry.store.identity.group_calls import GroupCalls
+from bucketry.store.identity.policy_calls import PolicyCalls
+from bucketry.store.identity.role_calls import RoleCalls
 from bucketry.store.identity.sql import rows
 from bucketry.store.identity.types import (
     AccessKey,
@@ -28,8 +31,6 @@ from bucketry.store.identity.types import (
     BucketRecord,
     Caller,
     KeyUse,
-    ManagedPolicy,
-    PolicyVersion,
     Setting,
     User,
 )
@@ -45,6 +46,7 @@ _PROOF_CONTEXT = "store|identity.sqlite"
 class Identity:
     """identity.sqlite (and activity.sqlite beside it), opened by one process. Never used across a fork.
 
+    `policies`, `groups` and `roles` hold the calls about those.
     Unless said otherwise, calls raise NoSuchEntity when what they name is not there.
     """
 
@@ -68,6 +70,10 @@ class Identity:
         self._buckets = StampedCache(
             lambda name: buckets.stamp(reader, name), lambda name: buckets.load(reader, name), MAX_CACHED_BUCKETS
         )
+        self._sessions = sessions.Sessions(envelope, reader)
+        self.policies = PolicyCalls(reader, self._write, clock_ms)
+        self.groups = GroupCalls(reader, self._write, clock_ms)
+        self.roles = RoleCalls(reader, self._write, clock_ms)
         self.refresh()
 
     def _prove_key(self, db: apsw.Connection) -> None:
@@ -107,10 +113,22 @@ class Identity:
     def _new_moment(self) -> None:
         self._callers.moment += 1
         self._buckets.moment += 1
+        self._sessions.roles.moment += 1
 
     def caller(self, access_key_id: str) -> Caller | None:
         """Whom a key speaks for, active or not; None: no such key, or one that cannot be read. Cached."""
         return self._callers.get(access_key_id)
+
+    def session_caller(self, access_key_id: str, session_token: str) -> Caller | None:
+        """Whom temporary credentials speak for, run out or not; None: the token isn't one of this key, or what it came
+        from is gone or switched off. Cached.
+        """
+        ticket = self._sessions.ticket(access_key_id, session_token)
+        return None if ticket is None else self._sessions.caller(ticket, self.caller(ticket.origin_key_id))
+
+    def session_token(self, ticket: sessions.Ticket) -> str:
+        """The token of new temporary credentials. PackedPolicyTooLarge."""
+        return sessions.seal(self._envelope, ticket)
 
     def bucket(self, name: str) -> BucketRecord | None:
         """A bucket with its settings. Cached; the value is the same object until something of it changes."""
@@ -147,6 +165,10 @@ class Identity:
         """All accounts with this address, without regard to case."""
         return accounts.find_by_email(self._reader, email)
 
+    def counts(self, account_id: str) -> dict[str, int]:
+        """How many users, groups, roles, policies, versions and keys of its root an account has, by table."""
+        return accounts.counts(self._reader, account_id)
+
     async def delete_account(self, account_id: str) -> None:
         """Remove an account with its users, keys and policies. DeleteConflict while it has buckets."""
         dead = await self._write(lambda db: accounts.delete(db, account_id))
@@ -155,20 +177,23 @@ class Identity:
     # --- users
 
     async def create_user(
-        self, account_id: str, name: str, path: str = "/", tags: Mapping[str, str] | None = None
+        self,
+        account_id: str,
+        name: str,
+        path: str = "/",
+        tags: Mapping[str, str] | None = None,
+        boundary: str | None = None,
     ) -> User:
         """A new user without rights or keys. EntityAlreadyExists (names differ by more than case), LimitExceeded."""
         now_ms = self._clock_ms()
-        return await self._write(lambda db: users.create(db, now_ms, account_id, name, path, tags))
+        return await self._write(lambda db: users.create(db, now_ms, account_id, name, path, tags, boundary))
 
     def user(self, account_id: str, name: str) -> User | None:
-        """A user by the exact name."""
+        """A user by name, in whatever case."""
         return users.find(self._reader, account_id, name)
 
-    def users(
-        self, account_id: str, path_prefix: str = "/", after: tuple[str, str] | None = None, limit: int = 100
-    ) -> list[User]:
-        """Users whose path begins so, by (path, name), from behind `after`, which is such a pair."""
+    def users(self, account_id: str, path_prefix: str = "/", after: str | None = None, limit: int = 100) -> list[User]:
+        """Users whose path begins so, by name without regard to case, from behind the name `after`."""
         return users.page(self._reader, account_id, path_prefix, after, limit)
 
     async def update_user(
@@ -178,7 +203,7 @@ class Identity:
         return await self._write(lambda db: users.update(db, account_id, name, new_name, new_path))
 
     async def delete_user(self, account_id: str, name: str) -> None:
-        """DeleteConflict while the user has keys or policies."""
+        """DeleteConflict while the user has keys or policies, or is in a group."""
         await self._write(lambda db: users.delete(db, account_id, name))
 
     async def tag_user(self, account_id: str, name: str, tags: Mapping[str, str]) -> None:
@@ -216,77 +241,6 @@ class Identity:
     async def key_last_use(self, access_key_id: str) -> KeyUse | None:
         """When a key was last used, up to some seconds late; None: not yet."""
         return await self._activity.last_use(access_key_id)
-
-    # --- policies of users
-
-    async def put_user_policy(self, account_id: str, user_name: str, name: str, document: str) -> None:
-        """Set an inline policy. MalformedPolicyDocument, LimitExceeded."""
-        await self._write(lambda db: policies.put_inline(db, account_id, user_name, name, document))
-
-    def user_policy(self, account_id: str, user_name: str, name: str) -> str:
-        """An inline policy's text as it was set."""
-        return policies.inline(self._reader, account_id, user_name, name)
-
-    def user_policy_names(self, account_id: str, user_name: str) -> list[str]:
-        return policies.inline_names(self._reader, account_id, user_name)
-
-    async def delete_user_policy(self, account_id: str, user_name: str, name: str) -> None:
-        await self._write(lambda db: policies.delete_inline(db, account_id, user_name, name))
-
-    async def create_policy(
-        self,
-        account_id: str,
-        name: str,
-        document: str,
-        path: str = "/",
-        description: str = "",
-        tags: Mapping[str, str] | None = None,
-    ) -> ManagedPolicy:
-        """A managed policy. EntityAlreadyExists, MalformedPolicyDocument, LimitExceeded."""
-        now_ms = self._clock_ms()
-        return await self._write(
-            lambda db: policies.create(
-                db, now_ms, account_id, name, document, path=path, description=description, tags=tags or {}
-            )
-        )
-
-    def policy(self, account_id: str, arn: str) -> ManagedPolicy:
-        return policies.find(self._reader, account_id, arn)
-
-    def policy_versions(self, account_id: str, arn: str) -> list[PolicyVersion]:
-        """The newest first."""
-        return policies.versions(self._reader, account_id, arn)
-
-    def policies(
-        self,
-        account_id: str,
-        path_prefix: str = "/",
-        after: tuple[str, str] | None = None,
-        limit: int = 100,
-        only_attached: bool = False,
-    ) -> list[ManagedPolicy]:
-        """Managed policies whose path begins so, by (path, name), from behind `after`."""
-        return policies.page(self._reader, account_id, path_prefix, after, limit, only_attached=only_attached)
-
-    async def delete_policy(self, account_id: str, arn: str) -> None:
-        """DeleteConflict while it is attached."""
-        await self._write(lambda db: policies.delete(db, account_id, arn))
-
-    async def attach_user_policy(self, account_id: str, user_name: str, arn: str) -> None:
-        """Attach a managed policy; again is no error. LimitExceeded beyond ten."""
-        await self._write(lambda db: policies.attach(db, account_id, user_name, arn))
-
-    async def detach_user_policy(self, account_id: str, user_name: str, arn: str) -> None:
-        await self._write(lambda db: policies.detach(db, account_id, user_name, arn))
-
-    def attached_policies(self, account_id: str, user_name: str) -> list[ManagedPolicy]:
-        return policies.attached(self._reader, account_id, user_name)
-
-    def users_of_policy(
-        self, account_id: str, arn: str, path_prefix: str = "/", after_row: int = 0, limit: int = 100
-    ) -> list[tuple[int, User]]:
-        """Users that have a managed policy attached, each with the row to go on from."""
-        return policies.users_of(self._reader, account_id, arn, path_prefix, after_row, limit)
 
     # --- buckets
 

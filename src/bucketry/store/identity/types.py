@@ -35,10 +35,49 @@ class User:
     user_id: str  # AIDA…-like, 21 characters
     created_ms: int
     tags: Mapping[str, str]
+    boundary: str | None = None  # the ARN of the managed policy that bounds the user's rights
 
     @property
     def arn(self) -> str:
         return f"arn:aws:iam::{self.account_id}:user{self.path}{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """An IAM group: users who share its policies. It asks for nothing itself."""
+
+    account_id: str
+    name: str
+    path: str
+    group_id: str  # AGPA…-like, 21 characters
+    created_ms: int
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{self.account_id}:group{self.path}{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """An IAM role: rights without keys of their own, taken on for a time by whom `trust` names."""
+
+    account_id: str
+    name: str
+    path: str
+    role_id: str  # AROA…-like, 21 characters
+    created_ms: int
+    trust: str  # the policy document of who may assume it
+    description: str
+    max_session_s: int
+    tags: Mapping[str, str]
+    boundary: str | None = None
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{self.account_id}:role{self.path}{self.name}"
+
+
+Entity = User | Group | Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +102,9 @@ class KeyUse:
 
 @dataclass(frozen=True, slots=True)
 class ManagedPolicy:
-    """A policy with a name of its own, that users of the account can have attached."""
+    """A policy with a name of its own, that users, groups and roles of the account can have attached."""
 
-    account_id: str
+    account_id: str  # "aws": one of AWS's own
     name: str
     path: str
     policy_id: str  # ANPA…-like, 21 characters
@@ -75,6 +114,7 @@ class ManagedPolicy:
     default_version: str  # "v1"
     attachment_count: int
     tags: Mapping[str, str]
+    boundary_count: int = 0  # of how many users and roles it is the boundary
 
     @property
     def arn(self) -> str:
@@ -92,19 +132,69 @@ class PolicyVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """What is particular to temporary credentials."""
+
+    name: str  # of a role's session; "" for those of a user or root
+    issued_ms: int
+    expires_ms: int
+    origin_key_id: str  # the long-term key at the start of the chain: it dies with that
+    role_ids: tuple[str, ...] = ()  # of the roles taken on one after another, the session's own last
+    policy: Policy | None = None  # what bounds this session beside the rights of its role or user
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who a valid access key speaks for, all that authorising needs of it: one value a key, kept until it changes."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
     account: Account
-    user: User | None  # None: the account's root
-    policies: Sequence[Policy | None]  # inline and attached; None: one that cannot be read, which denies all
+    user: User | None  # None: the account's root, or a role
+    policies: Sequence[Policy | None]  # inline, attached, of groups; None: one that cannot be read, which denies all
     is_active: bool
+    boundary: Policy | None = None  # one that cannot be read stands as a denial of all
+    role: Role | None = None  # whose session it is
+    session: Session | None = None  # None: a long-term key
 
     @property
     def arn(self) -> str:
+        if self.role is not None and self.session is not None:
+            return f"arn:aws:sts::{self.account.account_id}:assumed-role/{self.role.name}/{self.session.name}"
         return self.user.arn if self.user else self.account.arn
+
+    @property
+    def is_root(self) -> bool:
+        """Whether it speaks for the account's root, who needs no policy."""
+        return self.user is None and self.role is None
+
+    @property
+    def bounds(self) -> tuple[Policy | None, Policy | None]:
+        """The permissions boundary and the session's policy: what the evaluator takes beside `policies`."""
+        return self.boundary, None if self.session is None else self.session.policy
+
+    @property
+    def principal_arn(self) -> str:
+        """aws:PrincipalArn: of a role's session the role's."""
+        return self.role.arn if self.role is not None else self.arn
+
+    @property
+    def unique_id(self) -> str:
+        """aws:userid."""
+        if self.role is not None and self.session is not None:
+            return f"{self.role.role_id}:{self.session.name}"
+        return self.user.user_id if self.user else self.account.account_id
+
+    @property
+    def kind(self) -> str:
+        """aws:PrincipalType."""
+        return "AssumedRole" if self.role is not None else "User" if self.user else "Account"
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """aws:PrincipalTag/…"""
+        owner = self.user or self.role
+        return owner.tags if owner is not None else {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,10 @@ class _Number(str):
     __slots__ = ()
 
 
-def parse_policy(text: str) -> Policy:
-    """Parse a policy document of any kind. Raises MalformedPolicy."""
+def parse_policy(text: str, *, has_resources: bool = True) -> Policy:
+    """Parse a policy document of any kind. Without `has_resources` it says nothing of resources, as the trust policy of
+    a role, whose statements are about that role. Raises MalformedPolicy.
+    """
     document = _read_json(text)
     _only(document, _POLICY_ELEMENTS)
     version = document.get("Version", VERSION_2008)
@@ -45,7 +47,7 @@ def parse_policy(text: str) -> Policy:
     entries = listed if isinstance(listed, list) else [listed]
     if not entries:
         raise MalformedPolicy("Could not parse the policy: Statement is empty!")
-    statements = tuple(_parse_statement(entry, version == VERSION_2012) for entry in entries)
+    statements = tuple(_parse_statement(entry, version == VERSION_2012, has_resources) for entry in entries)
     sids = [statement.sid for statement in statements if statement.sid]
     if len(set(sids)) != len(sids):
         raise MalformedPolicy("Statement IDs (SID) in a single policy must be unique.")
@@ -95,13 +97,18 @@ def _optional_text(found: dict[str, object], name: str) -> str | None:
     return value
 
 
-def _parse_statement(entry: object, variables: bool) -> Statement:
+def _parse_statement(entry: object, variables: bool, has_resources: bool) -> Statement:
     if not isinstance(entry, dict):
         raise MalformedPolicy("Statement must be an object or a list of objects")
     _only(entry, _STATEMENT_ELEMENTS)
     effect = _parse_effect(entry)
     actions, is_not_action = _either(entry, "Action", "NotAction")
-    resources, is_not_resource = _either(entry, "Resource", "NotResource")
+    if has_resources:
+        resources, is_not_resource = _either(entry, "Resource", "NotResource")
+    else:
+        if "Resource" in entry or "NotResource" in entry:
+            raise MalformedPolicy("Has prohibited field Resource")
+        resources, is_not_resource = ("*",), False
     principals, is_not_principal = None, "NotPrincipal" in entry
     if is_not_principal and "Principal" in entry:
         raise MalformedPolicy("Statement must not contain both Principal and NotPrincipal")

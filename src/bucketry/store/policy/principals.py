@@ -9,6 +9,8 @@ Follows "Principal" and "NotPrincipal" of the IAM User Guide:
 * NotPrincipal in a Deny spares a user only when the user and the account both are listed, as AWS asks for; the
   account alone spares only its root. In an Allow it grants everyone who signed and is not listed, nor of a listed
   account: AWS grants the unsigned too, here only `*` does.
+* A role is every session of it; the ARN of a session is that one alone. NotPrincipal in a Deny spares a session only
+  when the role, the session and the account are listed.
 * Service and Federated principals are read and match nobody: no service and no identity provider signs requests here.
 
 The partition of an ARN (aws, aws-us-gov, aws-cn) is dropped: an installation has one partition, and policies written
@@ -26,7 +28,10 @@ from functools import lru_cache
 from bucketry.store.policy.malformed import MalformedPolicy, shown
 
 _ACCOUNT = re.compile(r"[0-9]{12}")
-_ARN = re.compile(r"arn:(?:aws|aws-us-gov|aws-cn):iam::([0-9]{12}):(root|user/[!-)+->@-~]+)")
+_ARN = re.compile(
+    r"arn:(?:aws|aws-us-gov|aws-cn):(?:iam::([0-9]{12}):(root|(?:user|role)/[!-)+->@-~]+)"
+    r"|sts::([0-9]{12}):(assumed-role/[!-)+->@-~]+/[!-)+->@-~]+))"
+)
 _CANONICAL = re.compile(r"[0-9a-fA-F]{16,128}")
 _OTHER = re.compile(r"[!-)+->@-~]{1,2048}")
 _KINDS = ("AWS", "CanonicalUser", "Service", "Federated")
@@ -48,6 +53,7 @@ class Principal:
     arn: str | None
     canonical_id: str | None
     is_root: bool
+    role_arn: str | None = None  # of a role's session: the role's, beside its own in `arn`
 
 
 ANONYMOUS = Principal(account_id=None, arn=None, canonical_id=None, is_root=False)
@@ -55,8 +61,8 @@ ANONYMOUS = Principal(account_id=None, arn=None, canonical_id=None, is_root=Fals
 
 @dataclass(frozen=True, slots=True)
 class PrincipalSet:
-    """What a Principal or NotPrincipal element lists. `users` are "ACCOUNT:user/PATH/NAME"; `federated` tells whether
-    an identity provider is named.
+    """What a Principal or NotPrincipal element lists. `users` are "ACCOUNT:user/PATH/NAME", roles and their
+    sessions alike; `federated` tells whether an identity provider is named.
     """
 
     everyone: bool
@@ -71,7 +77,15 @@ class PrincipalSet:
         )
 
     def _user_listed(self, principal: Principal) -> bool:
-        return principal.arn is not None and bool(self.users) and _user_of(principal.arn) in self.users
+        return self._arn_listed(principal.arn) or self._arn_listed(principal.role_arn)
+
+    def _wholly_listed(self, principal: Principal) -> bool:
+        if not self._arn_listed(principal.arn):
+            return False
+        return principal.role_arn is None or self._arn_listed(principal.role_arn)
+
+    def _arn_listed(self, arn: str | None) -> bool:
+        return arn is not None and bool(self.users) and _user_of(arn) in self.users
 
     def grant(self, principal: Principal) -> Grant:
         """How far an Allow with this as its Principal reaches."""
@@ -99,13 +113,13 @@ class PrincipalSet:
             return False
         if principal.account_id is None or not self._account_listed(principal):
             return True
-        return not (principal.is_root or self._user_listed(principal))
+        return not (principal.is_root or self._wholly_listed(principal))
 
 
 @lru_cache(maxsize=4096)
 def _user_of(arn: str) -> str | None:
     found = _ARN.fullmatch(arn)
-    return f"{found[1]}:{found[2]}" if found else None
+    return f"{found[1] or found[3]}:{found[2] or found[4]}" if found else None
 
 
 def parse_principals(element: object) -> PrincipalSet:
@@ -154,4 +168,4 @@ def _parse_aws(name: str) -> tuple[str, str | None]:
     found = _ARN.fullmatch(name)
     if not found:
         raise MalformedPolicy(f"Invalid principal in policy: {shown(name)}")
-    return found[1], None if found[2] == "root" else found[2]
+    return found[1] or found[3], None if found[2] == "root" else found[2] or found[4]

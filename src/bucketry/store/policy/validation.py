@@ -1,25 +1,28 @@
-"""What may be set as a bucket policy and what as a policy of a user: `parse_bucket_policy`, `parse_identity_policy`.
+"""What may be set as a policy of a bucket or an identity, and as the trust policy of a role: `parse_bucket_policy`,
+`parse_identity_policy`, `parse_trust_policy`.
 
-Limits: 20 KiB for a bucket policy ("Bucket policies", S3 User Guide); 2,048 characters for the inline policies of a
-user together and 6,144 for a managed policy, white space not counted ("IAM and AWS STS quotas", IAM User Guide).
+Limits: 20 KiB for a bucket policy ("Bucket policies", S3 User Guide); 6,144 characters for a managed policy and 2,048
+for a trust policy, white space not counted ("IAM and AWS STS quotas", IAM User Guide); those of inline policies are in
+identity/holders.py.
 """
 
 from __future__ import annotations
 
 import re
 
-from bucketry.store.policy.language import Policy, Statement, in_one_partition
+from bucketry.store.policy.language import Effect, Policy, Statement, in_one_partition
 from bucketry.store.policy.malformed import MalformedPolicy, PolicyTooLarge, shown
 from bucketry.store.policy.parser import parse_policy
 from bucketry.store.policy.patterns import STAR, compile_any, compile_tokens, split_before, tokens_of
 from bucketry.store.s3.operations import OPERATIONS, Operation, Resource
 
 BUCKET_POLICY_LIMIT_BYTES = 20 * 1024
-USER_POLICY_LIMIT_CHARACTERS = 2_048
 MANAGED_POLICY_LIMIT_CHARACTERS = 6_144
+TRUST_POLICY_LIMIT_CHARACTERS = 2_048
 
 _S3_ARN = "arn:aws:s3:::"
 _S3_ACTION = re.compile(r"\*|s3:[A-Za-z*?][A-Za-z0-9*?]*", re.IGNORECASE)
+_STS_ACTION = re.compile(r"\*|sts:[A-Za-z*?]+", re.IGNORECASE)
 _ACTION = re.compile(r"\*|[A-Za-z0-9-]+:[A-Za-z0-9*?]+")
 _IDENTITY_SID = re.compile(r"[0-9A-Za-z]*")
 _VARIABLE = re.compile(r"\$\{[^}]*\}")
@@ -123,3 +126,21 @@ def _check_identity_resource(resource: str, variables: bool) -> None:
     start = resource.find("${") if variables else -1
     if start >= 0 and resource.count(":", 0, start) < _ARN_COLONS:
         raise MalformedPolicy(f"Policy variables may stand in the last part of an ARN only: {shown(resource)}")
+
+
+def parse_trust_policy(text: str) -> Policy:
+    """Parse who may assume a role: each statement has a principal, actions of STS, and no resource. Raises
+    MalformedPolicy.
+    """
+    if policy_size_characters(text) > TRUST_POLICY_LIMIT_CHARACTERS:
+        raise PolicyTooLarge(f"Policy is larger than the limit of {TRUST_POLICY_LIMIT_CHARACTERS} characters")
+    policy = parse_policy(text, has_resources=False)
+    for statement in policy.statements:
+        if statement.principals is None:
+            raise MalformedPolicy("Missing required field Principal")
+        if statement.is_not_principal and statement.effect is Effect.ALLOW:
+            raise MalformedPolicy("AssumeRole policy must not allow by NotPrincipal")
+        for action in statement.actions:
+            if not _STS_ACTION.fullmatch(action):
+                raise MalformedPolicy(f"AssumeRole policy may only specify STS AssumeRole actions: {shown(action)}")
+    return policy

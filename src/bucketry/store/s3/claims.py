@@ -310,10 +310,10 @@ def _expires(text: str) -> int:
 def _credential(credential: str, error: Callable[[str], S3Error]) -> tuple[str, str, str, str]:
     """Access key id, date, region and service of `KEY/YYYYMMDD/REGION/SERVICE/aws4_request`.
 
-    Services that are the same in all regions take a client's empty one too; S3 has a region.
+    The region may be empty: clients without a configured one sign so. It is part of what is signed like any other.
     """
     parts = credential.split("/")
-    if len(parts) != 5 or not all(parts[:2] + parts[3:]) or (not parts[2] and parts[3] == "s3"):
+    if len(parts) != 5 or not all(parts[:2] + parts[3:]):
         raise error('the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".')
     access_key_id, date, region, service, terminal = parts
     if terminal != "aws4_request":
@@ -324,7 +324,7 @@ def _credential(credential: str, error: Callable[[str], S3Error]) -> tuple[str, 
 
 
 def check_scope(claim: Claim, expected_region: str | None, services: Collection[str]) -> None:
-    """Refuse a signature made for another region or service. None accepts any region.
+    """Refuse a signature made for another region or service. None accepts any region; an empty one names no other.
 
     A region that a client can correct by itself is named in the field Region, as AWS does.
     """
@@ -332,7 +332,7 @@ def check_scope(claim: Claim, expected_region: str | None, services: Collection[
     if claim.service not in services:
         expected = " or ".join(f'"{service}"' for service in services)
         raise error(f'incorrect service "{claim.service}". This endpoint belongs to {expected}.')
-    if expected_region is not None and claim.region != expected_region:
+    if expected_region is not None and claim.region not in ("", expected_region):
         refusal = error(f"the region '{claim.region}' is wrong; expecting '{expected_region}'")
         refusal.fields = {"Region": expected_region}
         raise refusal

@@ -49,7 +49,7 @@ def authenticate(authenticator: Authenticator) -> Caller:
     request, now_ms = signed_request()
     signed = authenticator.identify(request, now_ms)
     assert signed is not None
-    return authenticator.verify(request, signed)
+    return authenticator.verify(request, signed, now_ms)
 
 
 def test_a_caller_is_known_by_its_signature() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from bucketry.kernel.envelope import Envelope, new_key
 from bucketry.store.identity.errors import UnreadableIdentity
+from bucketry.store.identity.holders import USER
 from bucketry.store.identity.schema import MIGRATIONS
 from bucketry.store.identity.store import Identity
 from bucketry.store.identity.types import Account
@@ -66,12 +67,12 @@ async def test_policy_changed_in_one_process_counts_in_the_other(
     account_id = account.account_id
     await identity.create_user(account_id, "alice")
     key, _ = await identity.create_access_key(account_id, "alice")
-    policy = await identity.create_policy(account_id, "shared", allow())
+    policy = await identity.policies.create(account_id, "shared", allow())
     steps = [
-        (lambda: identity.put_user_policy(account_id, "alice", "main", allow()), 1),
-        (lambda: identity.attach_user_policy(account_id, "alice", policy.arn), 2),
-        (lambda: identity.delete_user_policy(account_id, "alice", "main"), 1),
-        (lambda: identity.detach_user_policy(account_id, "alice", policy.arn), 0),
+        (lambda: identity.policies.put_inline(USER, account_id, "alice", "main", allow()), 1),
+        (lambda: identity.policies.attach(USER, account_id, "alice", policy.arn), 2),
+        (lambda: identity.policies.delete_inline(USER, account_id, "alice", "main"), 1),
+        (lambda: identity.policies.detach(USER, account_id, "alice", policy.arn), 0),
     ]
     for change, expected in steps:
         await change()

@@ -12,7 +12,7 @@ from bucketry.store.policy.malformed import MalformedPolicy, PolicyTooLarge
 from bucketry.store.policy.validation import (
     BUCKET_POLICY_LIMIT_BYTES,
     MANAGED_POLICY_LIMIT_CHARACTERS,
-    USER_POLICY_LIMIT_CHARACTERS,
+    TRUST_POLICY_LIMIT_CHARACTERS,
     parse_bucket_policy,
     parse_identity_policy,
     policy_size_characters,
@@ -256,7 +256,7 @@ def test_bucket_policy_has_a_size_limit_in_bytes() -> None:
             bucket(larger)
 
 
-@pytest.mark.parametrize("limit", [USER_POLICY_LIMIT_CHARACTERS, MANAGED_POLICY_LIMIT_CHARACTERS])
+@pytest.mark.parametrize("limit", [TRUST_POLICY_LIMIT_CHARACTERS, MANAGED_POLICY_LIMIT_CHARACTERS])
 def test_identity_policy_has_a_size_limit_that_ignores_white_space(limit: int) -> None:
     base = json.dumps({"Statement": ALLOW, "Id": ""})
     text = base.replace('"Id": ""', '"Id": "' + "é" * (limit - policy_size_characters(base)) + '"')

@@ -17,10 +17,10 @@ def require(call: Call, action: str, resources: tuple[str, ...]) -> None:
     """AccessDenied unless the caller may do `action` on each of `resources`."""
     caller = call.caller
     principal = principal_of(caller)
-    context = _context(call)
+    context = context_of(call)
     for resource in resources:
         request = AccessRequest(principal, action, resource, context, call.account_id)
-        decision = evaluate(request, caller.policies, None)
+        decision = evaluate(request, caller.policies, None, *caller.bounds)
         if decision is Decision.ALLOW:
             continue
         because = (
@@ -33,24 +33,28 @@ def require(call: Call, action: str, resources: tuple[str, ...]) -> None:
         )
 
 
-def _context(call: Call) -> Context:
+def context_of(call: Call) -> Context:
+    """The condition keys of a request of this API."""
     caller, request, parameters = call.caller, call.request, call.parameters
     values: dict[str, ContextValue | None] = {
         "aws:currenttime": dates.iso8601_seconds(call.now_ms),
         "aws:epochtime": str(call.now_ms // 1000),
-        "aws:principalarn": caller.arn,
+        "aws:principalarn": caller.principal_arn,
         "aws:principalaccount": caller.account.account_id,
-        "aws:principaltype": "User" if caller.user else "Account",
-        "aws:userid": caller.user.user_id if caller.user else caller.account.account_id,
+        "aws:principaltype": caller.kind,
+        "aws:userid": caller.unique_id,
         "aws:username": caller.user.name if caller.user else None,
         "aws:sourceip": request.remote_ip,
         "aws:securetransport": "true" if request.is_secure else "false",
         "aws:useragent": request.headers.get("user-agent"),
         "aws:referer": request.headers.get("referer"),
         "aws:resourceaccount": caller.account.account_id,
+        "aws:tokenissuetime": dates.iso8601_seconds(caller.session.issued_ms) if caller.session else None,
+        "aws:multifactorauthpresent": "false" if caller.session else None,
         "iam:policyarn": parameters.raw("PolicyArn"),
+        "iam:permissionsboundary": parameters.raw("PermissionsBoundary") or call.boundary,
     }
-    for key, value in (caller.user.tags if caller.user else {}).items():
+    for key, value in caller.tags.items():
         values[f"aws:principaltag/{key.lower()}"] = value
     for key, value in call.resource_tags.items():
         values[f"aws:resourcetag/{key.lower()}"] = values[f"iam:resourcetag/{key.lower()}"] = value

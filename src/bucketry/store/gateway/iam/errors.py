@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from bucketry.store.identity import errors as identity_errors
+from bucketry.store.identity.sessions import PackedPolicyTooLarge as PackedTooLarge
 from bucketry.store.s3 import errors as s3_errors
 
 
@@ -60,6 +61,12 @@ class InvalidClientTokenId(IamError):
     status = 403
 
 
+class ExpiredToken(IamError):
+    """Temporary credentials whose time is over: SDKs get new ones."""
+
+    status = 403
+
+
 class SignatureDoesNotMatch(IamError):
     status = 403
 
@@ -84,6 +91,10 @@ class LimitExceeded(IamError):
     status = 409
 
 
+class PackedPolicyTooLarge(IamError):
+    """The policies of a session don't fit into its token."""
+
+
 class RequestEntityTooLarge(IamError):
     status = 413
 
@@ -105,6 +116,7 @@ _OF_IDENTITY: dict[type[identity_errors.IdentityError], type[IamError]] = {
     identity_errors.LimitExceeded: LimitExceeded,
     identity_errors.MalformedPolicyDocument: MalformedPolicyDocument,
     identity_errors.InvalidInput: InvalidInput,
+    PackedTooLarge: PackedPolicyTooLarge,
 }
 
 _INVALID_KEY = "The security token included in the request is invalid."
@@ -117,7 +129,9 @@ def from_identity(error: identity_errors.IdentityError) -> IamError:
 
 def from_s3(error: s3_errors.S3Error) -> IamError:
     """What the check of the signature or the reading of the body found, as this API says it."""
-    if isinstance(error, s3_errors.InvalidAccessKeyId | s3_errors.InvalidToken | s3_errors.ExpiredToken):
+    if isinstance(error, s3_errors.ExpiredToken):
+        return ExpiredToken("The security token included in the request is expired")
+    if isinstance(error, s3_errors.InvalidAccessKeyId | s3_errors.InvalidToken):
         return InvalidClientTokenId(_INVALID_KEY)
     if isinstance(error, s3_errors.SignatureDoesNotMatch | s3_errors.RequestTimeTooSkewed):
         return SignatureDoesNotMatch(error.text)

@@ -6,9 +6,11 @@ Without UserName they are about the caller: a user's own keys, or those of the a
 from __future__ import annotations
 
 from bucketry.store.gateway.iam import parameters as rules
+from bucketry.store.gateway.iam.entities import arn_of
 from bucketry.store.gateway.iam.errors import NoSuchEntity
 from bucketry.store.gateway.iam.operations import Call, IamOperation, page_of
-from bucketry.store.gateway.iam.users import own_or_named, own_or_named_user, user_arn
+from bucketry.store.gateway.iam.users import own_or_named, own_or_named_user
+from bucketry.store.identity.holders import USER
 from bucketry.store.identity.types import AccessKey
 from bucketry.store.s3 import xml
 from bucketry.store.s3.dates import iso8601_seconds
@@ -60,7 +62,7 @@ def _key_owner(call: Call) -> tuple[str, ...]:
     key = _own_key(call)
     if key is None:
         return (f"access key {call.parameters.text('AccessKeyId', rules.ACCESS_KEY_ID)}",)
-    return (call.caller.account.arn if key.user_name is None else user_arn(call, key.user_name),)
+    return (call.caller.account.arn if key.user_name is None else arn_of(call, USER, key.user_name),)
 
 
 async def _last_used(call: Call) -> str:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from bucketry.store.gateway.http import Request
 from bucketry.store.gateway.iam.parameters import Parameters, next_marker
+from bucketry.store.identity.holders import GROUP, USER, HolderKind
 from bucketry.store.identity.store import Identity
-from bucketry.store.identity.types import Caller, User
+from bucketry.store.identity.types import Caller, Entity, Group
 from bucketry.store.s3 import xml
 
 
@@ -21,18 +22,32 @@ class Call:
     caller: Caller
     parameters: Parameters
     now_ms: int
-    resource_tags: Mapping[str, str] = field(default_factory=dict)  # of the user it is about, for conditions
+    resource_tags: Mapping[str, str] = field(default_factory=dict)  # of what it is about, for conditions
+    boundary: str | None = None  # of the user or role that it is about
+    _found: dict[tuple[str, str], Entity | None] = field(default_factory=dict)
 
     @property
     def account_id(self) -> str:
         return self.caller.account.account_id
 
-    def find_user(self, name: str) -> User | None:
-        """A user of the account; what conditions may ask of it is noted."""
-        user = self.identity.user(self.account_id, name)
-        if user is not None:
-            self.resource_tags = user.tags
-        return user
+    def find(self, kind: HolderKind, name: str) -> Entity | None:
+        """A user, group or role of the account, by name in any case; what conditions may ask of it is noted. Once a
+        request: what is done is done to the one that was asked about.
+        """
+        where = (kind.noun, name)
+        if where not in self._found:
+            self._found[where] = self._look_up(kind, name)
+        found = self._found[where]
+        if found is not None and not isinstance(found, Group):
+            self.resource_tags, self.boundary = found.tags, found.boundary
+        return found
+
+    def _look_up(self, kind: HolderKind, name: str) -> Entity | None:
+        if kind is USER:
+            return self.identity.user(self.account_id, name)
+        if kind is GROUP:
+            return self.identity.groups.find(self.account_id, name)
+        return self.identity.roles.find(self.account_id, name)
 
 
 Resources = Callable[[Call], tuple[str, ...]]

@@ -20,6 +20,7 @@ DEFAULT_PAGE = 100
 MAX_PAGE = 1000
 _SHOWN_CHARACTERS = 100
 _MEMBER = re.compile(r"([A-Za-z]+)\.member\.([1-9][0-9]{0,3})(?:\.([A-Za-z]+))?", re.ASCII)
+_NESTED = re.compile(r"([A-Za-z]+)\.member\.([1-9][0-9]{0,3})\.[A-Za-z]+\.member\.([1-9][0-9]{0,3})", re.ASCII)
 _DIGITS = re.compile(r"-?[0-9]{1,10}", re.ASCII)
 
 
@@ -38,6 +39,13 @@ def _rule(pattern: str, least: int, most: int) -> Rule:
 
 NEW_USER_NAME = _rule(r"[\w+=,.@-]+", 1, 64)
 USER_NAME = _rule(r"[\w+=,.@-]+", 1, 128)
+GROUP_NAME = _rule(r"[\w+=,.@-]+", 1, 128)
+ROLE_NAME = _rule(r"[\w+=,.@-]+", 1, 64)
+SESSION_NAME = _rule(r"[\w+=,.@-]+", 2, 64)
+EXTERNAL_ID = _rule(r"[\w+=,.@:\/-]+", 2, 1224)
+ACTION_NAME = _rule(r"[\u0021-\u007E]+", 3, 128)
+RESOURCE_NAME = _rule(r"[\u0020-\u007E\u00A1-\uFFFF]+", 1, 2048)
+CONTEXT_KEY = _rule(r"[\u0021-\u007E]+", 5, 256)
 POLICY_NAME = _rule(r"[\w+=,.@-]+", 1, 128)
 PATH = _rule(r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)", 1, 512)
 PATH_PREFIX = _rule(r"\u002F[\u0021-\u007F]*", 1, 512)
@@ -96,15 +104,7 @@ class Parameters:
     def optional(self, name: str, rule: Rule) -> str | None:
         """A text that may be left out."""
         value = self._fields.get(name)
-        if value is None:
-            return None
-        if len(value) < rule.least:
-            raise _violated(value, name, f"Member must have length greater than or equal to {rule.least}")
-        if len(value) > rule.most:
-            raise _violated(value, name, f"Member must have length less than or equal to {rule.most}")
-        if not rule.pattern.fullmatch(value):
-            raise _violated(value, name, f"Member must satisfy regular expression pattern: {rule.pattern.pattern}")
-        return value
+        return None if value is None else checked(value, name, rule)
 
     def choice(self, name: str, choices: tuple[str, ...], default: str | None = None) -> str:
         """One of some words."""
@@ -117,17 +117,41 @@ class Parameters:
 
     def page_size(self) -> int:
         """MaxItems: 1 to 1,000, and 100 where it is left out."""
-        value = self._fields.get("MaxItems")
+        return self.number("MaxItems", 1, MAX_PAGE) or DEFAULT_PAGE
+
+    def number(self, name: str, least: int, most: int) -> int | None:
+        """A whole number, that may be left out."""
+        value = self._fields.get(name)
         if value is None:
-            return DEFAULT_PAGE
+            return None
         number = int(value) if _DIGITS.fullmatch(value) else None
         if number is None:
-            raise _violated(value, "MaxItems", "Member must be a number")
-        if number < 1:
-            raise _violated(value, "MaxItems", "Member must have value greater than or equal to 1")
-        if number > MAX_PAGE:
-            raise _violated(value, "MaxItems", f"Member must have value less than or equal to {MAX_PAGE}")
+            raise _violated(value, name, "Member must be a number")
+        if number < least:
+            raise _violated(value, name, f"Member must have value greater than or equal to {least}")
+        if number > most:
+            raise _violated(value, name, f"Member must have value less than or equal to {most}")
         return number
+
+    def texts(self, name: str, rule: Rule, most: int = 1000) -> list[str]:
+        """The texts of `NAME.member.N`; empty where there are none."""
+        members = self._members(name)
+        if len(members) > most:
+            raise ValidationError(_failed("too long", name, f"Member must have length less than or equal to {most}"))
+        return [checked(member.get("", ""), f"{name}.{position}.member", rule) for position, member in members]
+
+    def members(self, name: str) -> list[tuple[int, dict[str, str]]]:
+        """The structures of `NAME.member.N.FIELD`, with their numbers, in order."""
+        return self._members(name)
+
+    def nested_texts(self, name: str) -> dict[int, list[str]]:
+        """The texts of `NAME.member.N.ANY.member.M`, by N."""
+        found: dict[int, list[tuple[int, str]]] = {}
+        for field, value in self._fields.items():
+            match = _NESTED.fullmatch(field)
+            if match and match[1] == name:
+                found.setdefault(int(match[2]), []).append((int(match[3]), value))
+        return {number: [value for _, value in sorted(pairs)] for number, pairs in found.items()}
 
     def marker(self, parts: int) -> tuple[str, ...] | None:
         """Where the page before ended, as `next_marker` wrote it; None for the first page."""
@@ -175,6 +199,11 @@ class Parameters:
         """Whether a list was sent, an empty one too (`Tags=`)."""
         return name in self._fields or bool(self._members(name))
 
+    def require_list(self, name: str) -> None:
+        """ValidationError unless a list was sent."""
+        if not self.has_list(name):
+            raise ValidationError(_failed("null", name, "Member must not be null"))
+
     def _members(self, name: str) -> list[tuple[int, dict[str, str]]]:
         members: dict[int, dict[str, str]] = {}
         for field, value in self._fields.items():
@@ -182,6 +211,17 @@ class Parameters:
             if match and match[1] == name:
                 members.setdefault(int(match[2]), {})[match[3] or ""] = value
         return sorted(members.items())
+
+
+def checked(value: str, name: str, rule: Rule) -> str:
+    """The text, if it keeps to its rule."""
+    if len(value) < rule.least:
+        raise _violated(value, name, f"Member must have length greater than or equal to {rule.least}")
+    if len(value) > rule.most:
+        raise _violated(value, name, f"Member must have length less than or equal to {rule.most}")
+    if not rule.pattern.fullmatch(value):
+        raise _violated(value, name, f"Member must satisfy regular expression pattern: {rule.pattern.pattern}")
+    return value
 
 
 def next_marker(*parts: str) -> str:

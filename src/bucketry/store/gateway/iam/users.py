@@ -2,54 +2,36 @@
 
 from __future__ import annotations
 
-from bucketry.store.gateway.iam import errors
+from bucketry.store.gateway.iam import entities, errors
 from bucketry.store.gateway.iam import parameters as rules
+from bucketry.store.gateway.iam.entities import exact_name
 from bucketry.store.gateway.iam.operations import Call, IamOperation, listed, page_of
+from bucketry.store.identity.holders import USER
 from bucketry.store.identity.types import Account, User
 from bucketry.store.s3 import xml
 from bucketry.store.s3.dates import iso8601_seconds
-
-
-def user_arn(call: Call, name: str) -> str:
-    """The ARN of a user of the caller's account; one that doesn't exist has no path."""
-    user = call.find_user(name)
-    return user.arn if user else f"arn:aws:iam::{call.account_id}:user/{name}"
-
-
-def named_user(call: Call) -> tuple[str, ...]:
-    """The resource of operations that must name a user."""
-    return (user_arn(call, call.parameters.text("UserName", rules.USER_NAME)),)
 
 
 def own_or_named_user(call: Call) -> tuple[str, ...]:
     """The resource of operations that are about the caller itself where they name nobody."""
     name = call.parameters.optional("UserName", rules.USER_NAME)
     if name is not None:
-        return (user_arn(call, name),)
+        return (entities.arn_of(call, USER, name),)
     if call.caller.user is not None:
-        call.resource_tags = call.caller.user.tags
+        call.resource_tags, call.boundary = call.caller.user.tags, call.caller.user.boundary
     return (call.caller.arn,)
-
-
-def user_name(call: Call) -> str:
-    """The user that an operation names."""
-    return call.parameters.text("UserName", rules.USER_NAME)
 
 
 def own_or_named(call: Call) -> str | None:
     """The user that an operation is about: the one it names, or the caller; None: the account's root."""
-    name = call.parameters.optional("UserName", rules.USER_NAME)
-    if name is not None:
-        return name
+    if call.parameters.raw("UserName") is not None:
+        return exact_name(call, USER)
+    if call.caller.role is not None:
+        raise errors.ValidationError("Must specify userName when calling with non-User credentials")
     return call.caller.user.name if call.caller.user else None
 
 
-def tag_members(tags: dict[str, str]) -> list[str]:
-    """Tags as members of a list, in the order they were set."""
-    return [xml.elements([("Key", key), ("Value", value)]) for key, value in tags.items()]
-
-
-def _fields(user: User) -> str:
+def user_fields(user: User) -> str:
     return xml.elements(
         [
             ("Path", user.path),
@@ -62,8 +44,7 @@ def _fields(user: User) -> str:
 
 
 def _whole(user: User) -> str:
-    tags = tag_members(dict(user.tags))
-    return _fields(user) + (xml.wrap("Tags", (xml.wrap("member", tag) for tag in tags)) if tags else "")
+    return user_fields(user) + entities.boundary_element(user.boundary) + entities.tags_element(user.tags)
 
 
 def _root(account: Account) -> str:
@@ -78,19 +59,13 @@ def _root(account: Account) -> str:
     )
 
 
-def _new_arn(call: Call) -> tuple[str, ...]:
-    path = call.parameters.optional("Path", rules.PATH) or "/"
-    return (f"arn:aws:iam::{call.account_id}:user{path}{call.parameters.text('UserName', rules.NEW_USER_NAME)}",)
-
-
 async def _create(call: Call) -> str:
-    if call.parameters.raw("PermissionsBoundary") is not None:
-        raise errors.NotImplemented("Permissions boundaries are not implemented: create the user without one.")
     user = await call.identity.create_user(
         call.account_id,
         call.parameters.text("UserName", rules.NEW_USER_NAME),
         call.parameters.optional("Path", rules.PATH) or "/",
         call.parameters.tags(),
+        call.parameters.optional("PermissionsBoundary", rules.ARN),
     )
     return xml.wrap("User", _whole(user))
 
@@ -99,79 +74,59 @@ async def _get(call: Call) -> str:
     name = own_or_named(call)
     if name is None:
         return xml.wrap("User", _root(call.caller.account))
-    user = call.find_user(name)
+    user = call.identity.user(call.account_id, name)
     if user is None:
         raise errors.NoSuchEntity(f"The user with name {name} cannot be found.")
     return xml.wrap("User", _whole(user))
 
 
-def _list_arn(call: Call) -> tuple[str, ...]:
-    prefix = call.parameters.optional("PathPrefix", rules.PATH_PREFIX) or "/"
-    return (f"arn:aws:iam::{call.account_id}:user{prefix}",)
-
-
 async def _list(call: Call) -> str:
-    prefix = call.parameters.optional("PathPrefix", rules.PATH_PREFIX) or "/"
     size = call.parameters.page_size()
-    marker = call.parameters.marker(2)
-    after = (marker[0], marker[1]) if marker else None
-    found = call.identity.users(call.account_id, prefix, after, size + 1)
+    marker = call.parameters.marker(1)
+    after = marker[0] if marker else None
+    found = call.identity.users(call.account_id, entities.path_prefix(call), after, size + 1)
     shown = found[:size]
-    goes_on = rules.next_marker(shown[-1].path, shown[-1].name) if len(found) > size else None
-    return listed("Users", map(_fields, shown), goes_on)
-
-
-def _both_arns(call: Call) -> tuple[str, ...]:
-    """Moving a user needs the right on what it is and on what it becomes."""
-    name = user_name(call)
-    user = call.find_user(name)
-    new_name = call.parameters.optional("NewUserName", rules.NEW_USER_NAME) or name
-    new_path = call.parameters.optional("NewPath", rules.PATH) or (user.path if user else "/")
-    old = user.arn if user else f"arn:aws:iam::{call.account_id}:user/{name}"
-    new = f"arn:aws:iam::{call.account_id}:user{new_path}{new_name}"
-    return (old,) if new == old else (old, new)
+    goes_on = rules.next_marker(shown[-1].name) if len(found) > size else None
+    return listed("Users", map(user_fields, shown), goes_on)
 
 
 async def _update(call: Call) -> None:
     await call.identity.update_user(
         call.account_id,
-        user_name(call),
+        exact_name(call, USER),
         call.parameters.optional("NewUserName", rules.NEW_USER_NAME),
         call.parameters.optional("NewPath", rules.PATH),
     )
 
 
 async def _delete(call: Call) -> None:
-    await call.identity.delete_user(call.account_id, user_name(call))
+    await call.identity.delete_user(call.account_id, exact_name(call, USER))
 
 
 async def _tag(call: Call) -> None:
-    if not call.parameters.has_list("Tags"):
-        raise errors.ValidationError(
-            "1 validation error detected: Value null at 'tags' failed to satisfy constraint: Member must not be null"
-        )
-    await call.identity.tag_user(call.account_id, user_name(call), call.parameters.tags())
+    call.parameters.require_list("Tags")
+    await call.identity.tag_user(call.account_id, exact_name(call, USER), call.parameters.tags())
 
 
 async def _untag(call: Call) -> None:
-    await call.identity.untag_user(call.account_id, user_name(call), call.parameters.tag_keys())
+    await call.identity.untag_user(call.account_id, exact_name(call, USER), call.parameters.tag_keys())
 
 
 async def _list_tags(call: Call) -> str:
-    name = user_name(call)
-    user = call.find_user(name)
-    if user is None:
-        raise errors.NoSuchEntity(f"The user with name {name} cannot be found.")
-    return page_of(call, "Tags", zip(user.tags, tag_members(dict(user.tags)), strict=True))
+    user = entities.require(call, USER)
+    assert isinstance(user, User)
+    return page_of(call, "Tags", zip(user.tags, entities.tag_members(user.tags), strict=True))
 
 
+_NAMED = entities.named(USER)
+_NEW = entities.new_arn(USER, rules.NEW_USER_NAME)
 OPERATIONS = (
-    IamOperation("CreateUser", "iam:CreateUser", _new_arn, _create),
+    IamOperation("CreateUser", "iam:CreateUser", _NEW, _create),
     IamOperation("GetUser", "iam:GetUser", own_or_named_user, _get),
-    IamOperation("ListUsers", "iam:ListUsers", _list_arn, _list),
-    IamOperation("UpdateUser", "iam:UpdateUser", _both_arns, _update),
-    IamOperation("DeleteUser", "iam:DeleteUser", named_user, _delete),
-    IamOperation("TagUser", "iam:TagUser", named_user, _tag),
-    IamOperation("UntagUser", "iam:UntagUser", named_user, _untag),
-    IamOperation("ListUserTags", "iam:ListUserTags", named_user, _list_tags),
+    IamOperation("ListUsers", "iam:ListUsers", entities.list_arn(USER), _list),
+    IamOperation("UpdateUser", "iam:UpdateUser", entities.both_arns(USER, rules.NEW_USER_NAME), _update),
+    IamOperation("DeleteUser", "iam:DeleteUser", _NAMED, _delete),
+    IamOperation("TagUser", "iam:TagUser", _NAMED, _tag),
+    IamOperation("UntagUser", "iam:UntagUser", _NAMED, _untag),
+    IamOperation("ListUserTags", "iam:ListUserTags", _NAMED, _list_tags),
 )

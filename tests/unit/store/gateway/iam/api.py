@@ -15,6 +15,7 @@ from botocore.config import Config
 from bucketry.store.gateway.context import Services, StoreSettings
 from bucketry.store.gateway.http import BodyReader, Request, Response
 from bucketry.store.gateway.iam_api import answer
+from bucketry.store.identity.holders import USER
 from bucketry.store.identity.store import Identity
 from bucketry.store.identity.types import Account
 from bucketry.store.s3.headers import Headers
@@ -130,6 +131,6 @@ async def new_user(api: Api, account: Account, name: str, policy: str | None = N
     """A user with a key, and with a policy if one is given."""
     await api.identity.create_user(account.account_id, name, tags=tags)
     if policy is not None:
-        await api.identity.put_user_policy(account.account_id, name, "main", policy)
+        await api.identity.policies.put_inline(USER, account.account_id, name, "main", policy)
     key, secret = await api.identity.create_access_key(account.account_id, name)
     return key.access_key_id, secret

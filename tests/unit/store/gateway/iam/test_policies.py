@@ -7,6 +7,8 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
+from bucketry.store.identity.aws_policies import NAMES
+from bucketry.store.identity.holders import USER
 from bucketry.store.identity.types import Account
 
 from .api import Api, Client, allow
@@ -36,7 +38,7 @@ async def test_inline_policy_comes_back_as_it_was_set(api: Api, iam: Client, acc
         found = await iam.get_user_policy(UserName=alice, PolicyName="main")
         assert (found["UserName"], found["PolicyName"]) == (alice, "main")
         assert found["PolicyDocument"] == json.loads(document)
-        assert api.identity.user_policy(account.account_id, alice, "main") == document
+        assert api.identity.policies.inline(USER, account.account_id, alice, "main") == document
     assert (await iam.list_user_policies(UserName=alice))["PolicyNames"] == ["main"]
     await iam.delete_user_policy(UserName=alice, PolicyName="main")
     assert (await iam.list_user_policies(UserName=alice))["PolicyNames"] == []
@@ -147,15 +149,40 @@ async def test_policies_are_listed_by_scope_use_and_page(iam: Client, alice: str
     ]
     await iam.attach_user_policy(UserName=alice, PolicyArn=arns[1])
     pages = await iam.pages("list_policies", "Policies", PaginationConfig={"PageSize": 2})
-    assert [[policy["Arn"] for policy in page] for page in pages] == [arns[:2], arns[2:]]
+    known = [f"arn:aws:iam::aws:policy/{name}" for name in NAMES]
+    listed = [policy["Arn"] for page in pages for policy in page]
+    assert (listed, {len(page) for page in pages[:-1]}) == ([*known, *arns], {2})
+    local = await iam.pages("list_policies", "Policies", Scope="Local", PaginationConfig={"PageSize": 2})
+    assert [[policy["Arn"] for policy in page] for page in local] == [arns[:2], arns[2:]]
     used = await iam.list_policies(OnlyAttached=True, Scope="Local")
     assert [policy["Arn"] for policy in used["Policies"]] == [arns[1]]
-    assert (await iam.list_policies(Scope="AWS"))["Policies"] == []
+    assert [policy["Arn"] for policy in (await iam.list_policies(Scope="AWS"))["Policies"]] == known
     assert (await iam.list_policies(PolicyUsageFilter="PermissionsBoundary"))["Policies"] == []
+    await iam.put_user_permissions_boundary(UserName=alice, PermissionsBoundary=arns[2])
+    bounding = (await iam.list_policies(PolicyUsageFilter="PermissionsBoundary"))["Policies"]
+    assert [(policy["Arn"], policy["PermissionsBoundaryUsageCount"]) for policy in bounding] == [(arns[2], 1)]
 
 
-async def test_policy_of_aws_is_not_there(iam: Client, alice: str) -> None:
+async def test_policy_of_aws_is_read_and_attached_but_never_changed(iam: Client, alice: str) -> None:
     arn = "arn:aws:iam::aws:policy/AmazonS3FullAccess"
+    await iam.attach_user_policy(UserName=alice, PolicyArn=arn)
+    policy = (await iam.get_policy(PolicyArn=arn))["Policy"]
+    assert (policy["PolicyName"], policy["AttachmentCount"]) == ("AmazonS3FullAccess", 1)
+    document = (await iam.get_policy_version(PolicyArn=arn, VersionId="v1"))["PolicyVersion"]["Document"]
+    assert document["Statement"] == [{"Effect": "Allow", "Action": ["s3:*"], "Resource": "*"}]
+    entities = await iam.list_entities_for_policy(PolicyArn=arn)
+    assert [user["UserName"] for user in entities["PolicyUsers"]] == [alice]
+    for call, parameters in (
+        (iam.delete_policy, {}),
+        (iam.create_policy_version, {"PolicyDocument": allow()}),
+        (iam.tag_policy, {"Tags": [{"Key": "a", "Value": "b"}]}),
+    ):
+        with pytest.raises(iam.exceptions.NoSuchEntityException):
+            await call(PolicyArn=arn, **parameters)
+
+
+async def test_unknown_policy_of_aws_is_not_there(iam: Client, alice: str) -> None:
+    arn = "arn:aws:iam::aws:policy/AmazonEC2FullAccess"
     for call in (iam.get_policy, iam.list_entities_for_policy):
         with pytest.raises(iam.exceptions.NoSuchEntityException):
             await call(PolicyArn=arn)
