@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from bucketry.store.gateway.heads import Known
 from bucketry.store.s3.headers import Headers
 
 Data = bytes | bytearray | memoryview
@@ -38,6 +39,7 @@ class Request:
     is_secure: bool
     request_id: str
     parameters: Mapping[str, str]  # decoded query, first value of each name; a name without `=` has ""
+    known: Known = field(default_factory=Known)  # what follows from the head alone
 
 
 @dataclass(slots=True)

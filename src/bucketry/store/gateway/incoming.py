@@ -10,6 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
+from bucketry.store.gateway.heads import Head
 from bucketry.store.s3.errors import IncompleteBody, RequestTimeout
 
 READ_BUFFER_BYTES = 256 * 1024  # of a body: nothing more is read from the client until somebody takes it
@@ -173,6 +174,23 @@ class Body:
         return IncompleteBody()
 
 
+class NoBody:
+    """The body of a request that came whole without one. It has no state, so that one serves all."""
+
+    is_whole = True
+    is_left = False
+    buffered_bytes = 0
+
+    async def read_chunk(self) -> bytes:
+        return b""
+
+    async def refuse_rest(self) -> None:
+        """There is no rest."""
+
+
+NO_BODY = NoBody()
+
+
 @dataclass(slots=True)
 class Message:
     """The head of a request as it came, and its body. `fields` are (name, value) bytes in the order sent."""
@@ -183,3 +201,12 @@ class Message:
     version: str  # "1.1"
     keeps_alive: bool  # as the client asked, by its version and its Connection field
     body: Body
+    raw: bytes = b""  # the whole request, where it came alone and in one piece
+
+
+@dataclass(slots=True)
+class Repeated:
+    """A request whose very bytes came before, and what they say."""
+
+    head: Head
+    body: NoBody = NO_BODY

@@ -80,7 +80,10 @@ class Gateway:
         request = context.request
         if request.raw_path == routing.HEALTH_PATH:
             return _health(request)
-        target = self._router.locate(request)
+        known = request.known
+        target = known.target
+        if target is None:
+            target = known.target = self._router.locate(request)
         context.bucket_name, context.key = target.bucket, target.key
         self._services.identity.refresh()
         if routing.is_iam(request, target):
@@ -91,7 +94,10 @@ class Gateway:
         signed = self._authenticator.identify(request, context.now_ms)
         if signed is not None:
             self._accept(context, signed)
-        context.operation = operation = routing.operation_of(context.request, target)
+        operation = known.operation
+        if operation is None:
+            operation = known.operation = routing.operation_of(context.request, target)
+        context.operation = operation
         if target.bucket and operation.name != "CreateBucket":
             context.bucket = bucket = self._bucket(target.bucket)
             _check_expected_owner(request, bucket)
@@ -99,7 +105,9 @@ class Gateway:
         if before is not None:
             await before(context)
         authorise.demand_operation(context)
-        context.has_acl_headers = refusals.check_headers(context.request)
+        if known.has_acl_headers is None:
+            known.has_acl_headers = refusals.check_headers(context.request)
+        context.has_acl_headers = known.has_acl_headers
         if operation.body is Body.NONE and has_body(context):
             await read_document(context, MAX_DROPPED_BODY_BYTES)
         return await self._handlers[operation.name](context)
@@ -114,7 +122,10 @@ class Gateway:
         context.claim = claim
         context.signing_key = signed.signing_key
         if claim.is_presigned:
-            context.request.headers = _with_signed_parameters(context.request)
+            known = context.request.known
+            if known.headers_as_signed is None:
+                known.headers_as_signed = _with_signed_parameters(context.request)
+            context.request.headers = known.headers_as_signed
         if context.caller.session is None:
             self._services.identity.note_key_use(
                 claim.access_key_id, claim.service, claim.region or self._services.settings.region

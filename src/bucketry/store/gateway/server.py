@@ -3,7 +3,7 @@
 RFC 9110 and 9112. An answer is written to the transport as one piece, head and body together, so that a small one is
 one system call and one packet.
 
-What is refused before anybody is asked: what the parser (connection.py) does not take for HTTP, two Host fields or
+What is refused before anybody is asked: what the parser (intake.py) does not take for HTTP, two Host fields or
 none, transfer codings other than chunked, a header section beyond 8 KiB ("Amazon S3 User Guide: Object metadata"),
 request targets that are not paths. `100 Continue` is sent when a handler first reads the body, so that a refused upload
 costs nobody its bytes.
@@ -20,18 +20,17 @@ import httptools
 from bucketry.kernel import ids, logs
 from bucketry.kernel.clock import ClockMs
 from bucketry.store.gateway import wire
-from bucketry.store.gateway.connection import (
+from bucketry.store.gateway.connection import PATIENCE, Connection, Patience
+from bucketry.store.gateway.error_documents import error_response
+from bucketry.store.gateway.heads import Head, Heads
+from bucketry.store.gateway.http import Data, Request, Response
+from bucketry.store.gateway.incoming import Message, Repeated
+from bucketry.store.gateway.intake import (
     MAX_FIELDS,
     MAX_HEADER_SECTION_BYTES,
     MAX_TARGET_BYTES,
-    PATIENCE,
-    Connection,
     HeadTooLarge,
-    Patience,
 )
-from bucketry.store.gateway.error_documents import error_response
-from bucketry.store.gateway.http import Data, Request, Response
-from bucketry.store.gateway.incoming import Message
 from bucketry.store.s3.dates import http_date
 from bucketry.store.s3.errors import (
     BadRequest,
@@ -82,6 +81,7 @@ class HttpServer:
     ) -> None:
         self.patience = patience
         self.connections: set[Connection] = set()
+        self.heads = Heads()
         self._max_connections = max_connections
         self.host_id = host_id or token_urlsafe(36)
         self._answer = answer
@@ -141,63 +141,57 @@ class HttpServer:
         response.close = True
         await self._send(connection, None, response, request_id)
 
-    async def handle(self, connection: Connection, message: Message) -> bool:
+    async def handle(self, connection: Connection, message: Message | Repeated) -> bool:
         """Answer a request; whether the connection may carry another one."""
         request_id = ids.request_id()
+        head: Head | None = None
         body = message.body
         try:
-            request = self._request(connection, message, request_id)
+            head = message.head if isinstance(message, Repeated) else self._head(connection, message)
         except S3Error as error:
             response = error_response(error, "", request_id, self.host_id)
             response.close = True
         else:
+            request = Request(
+                head.method,
+                head.raw_path,
+                head.raw_query,
+                head.headers,
+                body,
+                head.content_length,
+                connection.remote,
+                connection.is_secure,
+                request_id,
+                head.parameters,
+                head.known,
+            )
             response = await self._answer(request)
-        if body.is_left or not message.keeps_alive:
-            response.close = True
-        await self._send(connection, message, response, request_id)
+            if body.is_left or not head.keeps_alive:
+                response.close = True
+        await self._send(connection, head, response, request_id)
         if response.close and not body.is_whole:
             connection.half_close()
         return not response.close and not self._is_stopping
 
-    def _request(self, connection: Connection, message: Message, request_id: str) -> Request:
-        fields = message.fields
-        size_bytes = 2 + 4 * len(fields)
-        for name, value in fields:
-            size_bytes += len(name) + len(value)
-        target = message.target
-        if size_bytes > MAX_HEADER_SECTION_BYTES or len(fields) > MAX_FIELDS or len(target) > MAX_TARGET_BYTES:
-            raise _head_too_large()
-        path, _, query = target.decode("ascii").partition("?")
-        headers = Headers.from_raw(fields)
-        if not path.startswith("/"):
-            raise InvalidURI("The request target must be a path.", {"URI": path[:1024]})
-        _check_framing(message, headers)
-        length = headers.get("content-length")
-        if length is not None:
-            connection.expect_bytes(message, int(length))
-        if "expect" in headers and _expects_continue(message, headers):
+    def _head(self, connection: Connection, message: Message) -> Head:
+        """The head of a message, if all in it is as it has to be; noted, for when it comes again."""
+        head = parse_head(message)
+        if head.content_length is not None:
+            connection.expect_bytes(message, head.content_length)
+        if head.expects_continue:
             message.body.expect_continue()
-        return Request(
-            message.method.decode("ascii"),
-            path,
-            query,
-            headers,
-            message.body,
-            None if length is None else int(length),
-            connection.remote,
-            connection.is_secure,
-            request_id,
-            parse_query(query) if query else {},
-        )
+        elif message.raw and head.content_length is None:
+            self.heads.note(message.raw, head)
+        return head
 
-    async def _send(self, connection: Connection, message: Message | None, response: Response, request_id: str) -> None:
+    async def _send(self, connection: Connection, head: Head | None, response: Response, request_id: str) -> None:
         """Write an answer. ConnectionError when the client has gone, or the answer broke off and so did the connection.
 
-        `message` None: there was no request to speak of.
+        `head` None: there was no request to speak of.
         """
         body = response.body
         has_content = wire.has_content(response.status)
-        is_head = message is not None and message.method == b"HEAD"
+        has_no_body = not has_content or (head is not None and head.method == "HEAD")
         length = response.content_length
         if length is None and isinstance(body, (bytes, bytearray, memoryview)):
             length = len(body)
@@ -205,26 +199,28 @@ class HttpServer:
             await _discard(body)
             raise ConnectionResetError("the client has gone")
         fixed = f"Date: {http_date(self._clock_ms())}\r\nx-amz-request-id: {request_id}\r\n{self._fixed}"
-        fate = "close" if response.close else _keep_alive_1_0(message)
+        fate = "close" if response.close else _keep_alive_1_0(head)
         try:
-            head = wire.response_head(response.status, response.headers, fixed, length if has_content else None, fate)
+            answer = wire.response_head(response.status, response.headers, fixed, length if has_content else None, fate)
         except wire.UnsafeHeader as error:
             _log.error("answer withheld", request_id=request_id, reason=str(error))
             await _discard(body)
             response.close = True
-            body, is_head = b"", True
-            head = wire.response_head(500, (), fixed, 0, "close")
-        if is_head or not has_content:
+            body, has_no_body = b"", True
+            answer = wire.response_head(500, (), fixed, 0, "close")
+        if has_no_body:
             await _discard(body)
-            connection.write(head)
+            connection.write(answer)
         elif isinstance(body, (bytes, bytearray, memoryview)):
-            _write_whole(connection, head, body)
-        elif not await self._send_stream(connection, head, body, length or 0, request_id):
+            _write_whole(connection, answer, body)
+        elif not await self._send_stream(connection, answer, body, length or 0, request_id):
             response.close = True
             failure = error_response(InternalError(), "", request_id, self.host_id)
             failure.close = True
-            return await self._send(connection, message, failure, request_id)
-        return await connection.drain()
+            return await self._send(connection, head, failure, request_id)
+        if connection.is_clogged:
+            await connection.drain()
+        return None
 
     async def _send_stream(
         self, connection: Connection, head: bytes, body: AsyncIterator[Data], length: int, request_id: str
@@ -277,27 +273,52 @@ async def _discard(body: Data | AsyncIterator[Data]) -> None:
         await close()
 
 
-def _check_framing(message: Message, headers: Headers) -> None:
+def parse_head(message: Message) -> Head:
+    """What the head of a message says. BadRequest, InvalidURI, RequestHeaderSectionTooLarge, InvalidArgument."""
+    fields = message.fields
+    size_bytes = 2 + 4 * len(fields)
+    for name, value in fields:
+        size_bytes += len(name) + len(value)
+    target = message.target
+    if size_bytes > MAX_HEADER_SECTION_BYTES or len(fields) > MAX_FIELDS or len(target) > MAX_TARGET_BYTES:
+        raise _head_too_large()
+    path, _, query = target.decode("ascii").partition("?")
+    if not path.startswith("/"):
+        raise InvalidURI("The request target must be a path.", {"URI": path[:1024]})
+    headers = Headers.from_raw(fields)
+    _check_framing(message.version, headers)
+    length = headers.get("content-length")
+    expectation = headers.get("expect")
+    return Head(
+        message.method.decode("ascii"),
+        path,
+        query,
+        headers,
+        parse_query(query) if query else {},
+        None if length is None else int(length),
+        expectation is not None and expectation.lower() == "100-continue" and message.version == "1.1",
+        message.keeps_alive,
+        message.version == "1.0",
+    )
+
+
+def _check_framing(version: str, headers: Headers) -> None:
     """What the parser leaves open. RFC 9112, sections 2.3, 3.2 and 6.1."""
-    if message.version not in ("1.1", "1.0"):
+    if version not in ("1.1", "1.0"):
         raise BadRequest
     if "host" not in headers:
-        if message.version == "1.1":
+        if version == "1.1":
             raise BadRequest
-    elif len(headers.get_all("host")) > 1:
+    elif headers.is_repeated("host"):
         raise BadRequest
     if "transfer-encoding" in headers:
         coding = headers.get("transfer-encoding") or ""
-        if coding.lower() != "chunked" or message.version == "1.0":
+        if coding.lower() != "chunked" or version == "1.0":
             raise BadRequest
 
 
-def _expects_continue(message: Message, headers: Headers) -> bool:
-    return (headers.get("expect") or "").lower() == "100-continue" and message.version == "1.1"
-
-
-def _keep_alive_1_0(message: Message | None) -> str | None:
-    return "keep-alive" if message is not None and message.version == "1.0" and message.keeps_alive else None
+def _keep_alive_1_0(head: Head | None) -> str | None:
+    return "keep-alive" if head is not None and head.is_1_0 and head.keeps_alive else None
 
 
 def _refusal(error: S3Error, request_id: str, host_id: str, date: str) -> bytes:

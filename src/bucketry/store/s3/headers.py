@@ -63,6 +63,10 @@ class Headers:
         value = self._values.get(name)
         return [] if value is None else [value]
 
+    def is_repeated(self, name: str) -> bool:
+        """Whether field `name` came more than once."""
+        return self._repeated is not None and name in self._repeated
+
     def items(self) -> Iterable[tuple[str, str]]:
         return self._each_repeat() if self._repeated else self._values.items()
 

@@ -41,6 +41,7 @@ __all__ = [
     "check_body_hash",
     "check_scope",
     "check_time",
+    "is_signature_of",
     "parse_claim",
     "payload_mode",
     "signing_key",
@@ -79,8 +80,8 @@ def verify(
     raw_query: str,
     headers: HeaderView,
     payload_sha256: str | None = None,
-) -> None:
-    """Return if the request is signed by `signing_key`; raise SignatureDoesNotMatch or AccessDenied if not.
+) -> bytes:
+    """The string that was signed, if it was by `signing_key`; SignatureDoesNotMatch or AccessDenied if not.
 
     `payload_sha256` is the hex digest of a body that was read whole: it stands in where x-amz-content-sha256 is absent
     (IAM, STS) and must equal it where it is a hash (XAmzContentSHA256Mismatch).
@@ -91,13 +92,18 @@ def verify(
     canonical_hash = sha256(canonical.encode("utf-8", "surrogateescape")).hexdigest()
     scope = f"{claim.date}/{claim.region}/{claim.service}/aws4_request"
     string_to_sign = f"{ALGORITHM}\n{claim.amz_date}\n{scope}\n{canonical_hash}"
-    expected = hmac.digest(signing_key, string_to_sign.encode("utf-8", "surrogateescape"), "sha256").hex()
-    provided = claim.signature
-    if is_complete and provided.isascii() and hmac.compare_digest(expected, provided):
+    signed = string_to_sign.encode("utf-8", "surrogateescape")
+    if is_complete and is_signature_of(signed, signing_key, claim.signature):
         if payload_sha256 is not None:
             check_body_hash(claim, payload_sha256)
-        return
+        return signed
     raise _mismatch(claim, string_to_sign, canonical)
+
+
+def is_signature_of(string_to_sign: bytes, signing_key: bytes, provided: str) -> bool:
+    """Whether `provided` (hex) is the signature, compared in constant time."""
+    expected = hmac.digest(signing_key, string_to_sign, "sha256").hex()
+    return provided.isascii() and hmac.compare_digest(expected, provided)
 
 
 def check_body_hash(claim: Claim, computed_sha256: str) -> None:
