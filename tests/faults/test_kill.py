@@ -30,6 +30,7 @@ class Writers:
         self._seed = seed
         self._stop = threading.Event()
         self._enough = threading.Event()
+        self._more = threading.Condition()
 
     def run_until_killed(self, after_answers: int) -> None:
         """Write from all clients; kill the server once `after_answers` were answered."""
@@ -44,6 +45,14 @@ class Writers:
         self._stop.clear()
         self._enough.clear()
 
+    def await_answers(self, count: int) -> None:
+        """Return once so many objects were answered and not deleted since."""
+        with self._more:
+            assert self._more.wait_for(lambda: len(self.answered) >= count, 120), "the writers make no progress"
+
+    def stop(self) -> None:
+        self._stop.set()
+
     def _write(self, number: int, goal: int) -> None:
         client = self._server.client(retries={"total_max_attempts": 1})
         chance = random.Random(f"{self._seed}-{number}-{goal}")
@@ -54,7 +63,9 @@ class Writers:
             body = chance.randbytes(chance.choice(SIZES))
             try:
                 self._put(client, key, body)
-                self.answered[key] = hashlib.sha256(body).hexdigest()
+                with self._more:
+                    self.answered[key] = hashlib.sha256(body).hexdigest()
+                    self._more.notify_all()
                 if chance.random() < 0.1:
                     del self.answered[key]  # from here on it may be there or not
                     client.delete_object(Bucket=BUCKET, Key=key)

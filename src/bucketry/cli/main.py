@@ -98,6 +98,11 @@ COMMANDS: dict[str, tuple[Entry, ...]] = {
     "The server": (
         Entry("serve", "bucketry.serve.commands:serve", "Serve buckets from this machine."),
         Entry("fsck", "bucketry.serve.commands:fsck", "Check the store: references, counters, with --deep every byte."),
+        Entry(
+            "snapshot",
+            "bucketry.serve.commands:snapshot",
+            "Copy the data folder as it is now, also while it is served.",
+        ),
         Entry("store", "bucketry.serve.accounts:store", "Accounts of the embedded store, without the marketplace."),
     ),
     "This program": (

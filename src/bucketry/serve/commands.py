@@ -92,3 +92,19 @@ def fsck(session: Session, deep: bool) -> int:
         click.echo(finding)
     message(f"{len(findings)} problem(s) found." if findings else "The store is sound.")
     return 1 if findings else 0
+
+
+@click.command("snapshot", cls=ServerCommand)
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@pass_session
+@errors_in_one_line
+def snapshot(session: Session, directory: Path) -> None:
+    """Copy the data folder to the new folder DIR as it is now, served or not. To restore, copy it back.
+
+    DIR holds the master key: keep it as safe as the data folder.
+    """
+    folder = existing_folder(session)
+    from bucketry.serve.snapshot import take_snapshot  # the store's libraries are for this command alone
+
+    count = take_snapshot(folder, directory.absolute())
+    message(f"{directory} holds {count} bucket(s), and all that was answered before.")

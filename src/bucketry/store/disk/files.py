@@ -20,6 +20,7 @@ from pathlib import Path
 _PUNCH_HOLE_KEEP_SIZE = 0x02 | 0x01
 _SYNC_FILE_RANGE_WRITE = 2
 _FLOCK = struct.Struct("hhqqi4x")  # struct flock: type, whence, start, length, pid
+_NO_COPY = frozenset((errno.EXDEV, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL))
 _NO_HOLES = frozenset((errno.EOPNOTSUPP, errno.ENOSYS))
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -130,6 +131,21 @@ class Files:
             if count == 0:
                 raise OSError(errno.EIO, "the system wrote nothing")
             done += count
+
+    def copy_range(self, source: int, target: int, offset: int, size: int) -> None:
+        """`size` bytes at `offset` of a file to the same place in another, or fewer at its end; blocks are shared where
+        the file system can."""
+        done = 0
+        try:
+            while done < size:
+                count = os.copy_file_range(source, target, size - done, offset + done, offset + done)
+                if count == 0:
+                    return
+                done += count
+        except OSError as error:
+            if error.errno not in _NO_COPY:
+                raise
+            self.pwrite(target, [self.pread(source, size - done, offset + done)], offset + done)
 
     def fdatasync(self, descriptor: int) -> None:
         os.fdatasync(descriptor)

@@ -23,6 +23,7 @@ from bucketry.store.disk.descriptors import PINS_FILE
 from bucketry.store.disk.files import Files
 from bucketry.store.disk.index import Index
 from bucketry.store.disk.leftovers import Gap
+from bucketry.store.disk.pausing import Pause
 from bucketry.store.disk.rewriting import Moved, rewrite_sparse
 from bucketry.store.disk.transaction import Transaction
 
@@ -55,9 +56,18 @@ class _Reclaimed:
 
 
 async def collect(bucket: Bucket, files: Files, vfs: str | None, in_thread: InThread) -> Collected:
-    """One bucket's garbage run. DiskError."""
-    run = _Run(bucket.folder, files, vfs)
+    """One bucket's garbage run; nothing while a snapshot is made of it. DiskError."""
     doing = f"collecting garbage of {bucket.folder.name}"
+    pause = await in_thread(doing, Pause, bucket.folder, files)
+    try:
+        if not await in_thread(doing, pause.try_collect):
+            return Collected()
+        return await _collect(bucket, _Run(bucket.folder, files, vfs), in_thread, doing)
+    finally:
+        pause.end()
+
+
+async def _collect(bucket: Bucket, run: _Run, in_thread: InThread, doing: str) -> Collected:
     reclaimed = await in_thread(doing, run.reclaim)
     for at in range(0, len(reclaimed.rows), _BATCH):
         await bucket.transact(partial(_forget, ids=reclaimed.rows[at : at + _BATCH]))
@@ -65,12 +75,20 @@ async def collect(bucket: Bucket, files: Files, vfs: str | None, in_thread: InTh
     for name, gaps in await in_thread(doing, run.unused_runs):
         await bucket.transact(partial(_note, name=name, gaps=gaps))
         await in_thread(doing, run.seal, name)
-    for moved in await in_thread(doing, run.rewrite):
-        await bucket.transact(moved.commit)
-        await in_thread(doing, moved.close)
-        total.rewritten += 1
+    total.rewritten += await _move(bucket, await in_thread(doing, run.rewrite))
     total.segments += await in_thread(doing, run.remove_unreferenced)
     return total
+
+
+async def _move(bucket: Bucket, rewritten: list[Moved]) -> int:
+    """Refer to the new places of records. What a failure leaves is a segment that nothing refers to."""
+    try:
+        for moved in rewritten:
+            await bucket.transact(moved.commit)
+    finally:
+        for moved in rewritten:
+            moved.close()
+    return len(rewritten)
 
 
 def _forget(transaction: Transaction, ids: list[int]) -> None:

@@ -46,7 +46,17 @@ class Moved:
 
 def rewrite_sparse(folder: Path, connection: apsw.Connection, files: Files) -> list[Moved]:
     """Copy the records of sparse segments into new ones, one each. OSError."""
-    moved = []
+    moved: list[Moved] = []
+    try:
+        _rewrite(folder, connection, files, moved)
+    except BaseException:
+        for made in moved:
+            made.close()
+        raise
+    return moved
+
+
+def _rewrite(folder: Path, connection: apsw.Connection, files: Files, moved: list[Moved]) -> None:
     for name, in_use in rows.fetch(connection, _IN_USE):
         if segments.is_single(name) or connection.execute(_HAS_FREED, (name,)).get is not None:
             continue
@@ -56,7 +66,6 @@ def rewrite_sparse(folder: Path, connection: apsw.Connection, files: Files) -> l
             made = _copy(folder, name, descriptor, connection, files)
             if made is not None:
                 moved.append(made)
-    return moved
 
 
 def _copy(folder: Path, name: str, source: int, connection: apsw.Connection, files: Files) -> Moved | None:
