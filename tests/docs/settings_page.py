@@ -34,6 +34,8 @@ MEANINGS = {
     "`BucketOwnerEnforced`; with the first two, new buckets have no Block Public Access either, as on AWS before "
     "April 2023",
     "store.garbage_seconds": "how often the space of what was deleted and overwritten is given back",
+    "store.lifecycle_day_seconds": "how long a day of a lifecycle rule lasts; less than 86400 is for trials: then days "
+    "end when they end, not at midnight UTC, and the rules are looked at every few seconds",
     "catalog.file": "a JSON file with the services and plans to offer; empty: the four plans of the default catalog",
 }
 

@@ -22,6 +22,10 @@ VERSIONING = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConf
 SAME_ACL = {"x-amz-acl": "bucket-owner-full-control"}
 OWNERSHIP = b"<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>"
 OBJECT_LOCK = b"<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>"
+LIFECYCLE = (
+    b"<LifecycleConfiguration><Rule><Filter/><Expiration><Days>9</Days></Expiration><Status>Enabled</Status></Rule>"
+    b"</LifecycleConfiguration>"
+)
 HOLD = b"<LegalHold><Status>OFF</Status></LegalHold>"
 CORS = (
     b"<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>*</AllowedOrigin></CORSRule>"
@@ -62,6 +66,9 @@ CALLS: dict[str, Call] = {
     "ListMultipartUploads": Call("/BUCKET?uploads"),
     "GetBucketVersioning": Call("/BUCKET?versioning"),
     "PutBucketVersioning": Call("/BUCKET?versioning", VERSIONING),
+    "GetBucketLifecycleConfiguration": Call("/BUCKET?lifecycle"),
+    "PutBucketLifecycleConfiguration": Call("/BUCKET?lifecycle", LIFECYCLE),
+    "DeleteBucketLifecycleConfiguration": Call("/BUCKET?lifecycle"),
     "GetObjectLockConfiguration": Call("/BUCKET?object-lock"),
     "PutObjectLockConfiguration": Call("/BUCKET?object-lock", OBJECT_LOCK),
     "GetObjectRetention": Call("/BUCKET/victim?retention"),

@@ -121,9 +121,11 @@ def _bodies(
             worker.run(work, life_pipe, ready_pipe)
 
     def keeper(life_pipe: int, ready_pipe: int) -> None:
+        from bucketry.serve import keeping  # loaded in this worker alone
+
         with store_half.open_services(folder, master_key, settings, addresses) as services:
             worker.run(
-                lambda life: store_half.keep_store(life, services, settings.store.garbage_seconds),
+                lambda life: keeping.keep(life, services, settings),
                 life_pipe,
                 ready_pipe,
             )

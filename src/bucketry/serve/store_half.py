@@ -1,4 +1,4 @@
-"""The store of one worker process: identity, disk and gateway joined and served; and the store's clockwork."""
+"""The store of one worker process: identity, disk and gateway joined and served."""
 
 from __future__ import annotations
 
@@ -75,19 +75,4 @@ async def serve_store(
     for acceptor in acceptors:
         acceptor.close()
     await asyncio.gather(server.stop(GRACE_SECONDS), website_server.stop(GRACE_SECONDS))
-    await services.disk.close()
-
-
-async def keep_store(life: Life, services: Services, garbage_seconds: int) -> None:
-    """The store's clockwork: what deletes and overwrites freed is given back to the file system."""
-    life.ready()
-    while not life.stop.is_set():
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(life.stop.wait(), garbage_seconds)
-            break
-        try:
-            services.identity.refresh()
-            await services.disk.collect_garbage()
-        except Exception as problem:
-            log.error("the garbage run failed; it is tried again", error=f"{type(problem).__name__}: {problem}")
     await services.disk.close()

@@ -14,11 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bucketry.store.disk import changes, listing, multipart, rows, version_listing, versions
+from bucketry.store.disk import changes, expiring, listing, multipart, rows, version_listing, versions
 from bucketry.store.disk.commit import Committer
 from bucketry.store.disk.copying import Copier
 from bucketry.store.disk.descriptors import Descriptors, Pins
 from bucketry.store.disk.errors import DiskError, Locked
+from bucketry.store.disk.expiring import Over, Place
 from bucketry.store.disk.files import Files
 from bucketry.store.disk.index import Index
 from bucketry.store.disk.known import Known, Room
@@ -230,6 +231,16 @@ class Bucket:
             return version_listing.list_versions(
                 self._reader.connection, prefix, delimiter, key_marker, version_id_marker, max_keys
             )
+
+    def walk_versions(self, prefix: str, place: Place, limit: int) -> list[Version]:
+        """The next versions of a walk over all with a prefix; see disk/expiring.py."""
+        with self._index.errors():
+            return expiring.walk(self._reader.connection, prefix, place, limit)
+
+    async def expire(self, over: Sequence[Over], marker: Marker | None) -> list[Version | None]:
+        """Remove or hide what is over, in one transaction; what changed since it was seen, or is locked, is left."""
+        done: list[Version | None] = await self._committer.run(partial(expiring.expire, over=over, marker=marker))
+        return done
 
     def object_parts(self, version: Version, after: int = 0, limit: int = 1000) -> list[Part]:
         """The parts that an object was made of, from the one after `after`; none where no upload made it."""

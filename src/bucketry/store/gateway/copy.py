@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.errors import Superseded, UploadMissing
 from bucketry.store.disk.types import NewObject, Part, Version
-from bucketry.store.gateway import authorise, locks, versions
+from bucketry.store.gateway import authorise, lifecycle, locks, versions
 from bucketry.store.gateway.acl_rights import judged_version
 from bucketry.store.gateway.asked_acls import of_new_object
 from bucketry.store.gateway.bucket_settings import bucket_of, xml_response
@@ -110,6 +110,7 @@ async def _copy_object(context: Context) -> Response:
         copied_document("CopyObjectResult", made.etag, made.modified_ms, made.checksums, made.checksum_type)
     )
     response.headers += [*_source_fields(source), *versions.made_fields(made)]
+    response.headers += lifecycle.expiration_fields(bucket_of(context), made)
     return response
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.errors import PartMissing, UploadMissing
 from bucketry.store.disk.types import NewObject, Part, Upload, Version
-from bucketry.store.gateway import locks, versions
+from bucketry.store.gateway import lifecycle, locks, versions
 from bucketry.store.gateway.asked_acls import of_upload
 from bucketry.store.gateway.bodies import read_document
 from bucketry.store.gateway.bucket_settings import bucket_of, xml_response
@@ -105,4 +105,5 @@ def _completed(context: Context, made: Version) -> Response:
         completed_document(location, context.bucket_name, made.key, made.etag, made.checksums, made.checksum_type)
     )
     response.headers += versions.made_fields(made)
+    response.headers += lifecycle.expiration_fields(bucket_of(context), made)
     return response

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.errors import Superseded
 from bucketry.store.disk.types import Version
-from bucketry.store.gateway import authorise, locks, versions
+from bucketry.store.gateway import authorise, lifecycle, locks, versions
 from bucketry.store.gateway.bucket_settings import bucket_of
 from bucketry.store.gateway.context import Context
 from bucketry.store.gateway.http import Request, Response
@@ -83,6 +83,8 @@ def _answer(context: Context, bucket: Bucket, version: Version, overrides: dict[
         fields.append(("Content-Range", asked.content_range))
         if version.checksums and headers.get("x-amz-checksum-mode") == "ENABLED":
             fields += _part_checksum_fields(bucket, version, request.parameters.get("partNumber"))
+    if lifecycle.SETTING in bucket_of(context).settings and "versionId" not in request.parameters:
+        fields += lifecycle.expiration_fields(bucket_of(context), version)
     if version.lock is not None:
         fields += locks.lock_fields(context, version)
     if version.tags and _may_read_tags(context):

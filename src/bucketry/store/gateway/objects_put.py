@@ -13,7 +13,7 @@ from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.segments import RecordFooter, RecordHeader
 from bucketry.store.disk.stored import Written
 from bucketry.store.disk.types import Guard, NewObject, Version
-from bucketry.store.gateway import authorise, locks, versions
+from bucketry.store.gateway import authorise, lifecycle, locks, versions
 from bucketry.store.gateway.asked_acls import of_new_object
 from bucketry.store.gateway.bodies import ObjectBody, Received
 from bucketry.store.gateway.bucket_settings import bucket_of
@@ -63,6 +63,7 @@ async def put_object(context: Context) -> Response:
     received, written = await receive(bucket, body, record_header(context, described))
     made = await make_object(context, bucket, described, received, written, guard)
     fields = [("ETag", f'"{received.md5_hex}"'), *received_fields(received), *versions.made_fields(made)]
+    fields += lifecycle.expiration_fields(bucket_of(context), made)
     return Response(headers=fields)
 
 

@@ -130,6 +130,14 @@ def delete(db: apsw.Connection, name: str, bucket_id: str) -> bool:
     return bool(owners)
 
 
+def with_setting(db: apsw.Connection, which: str) -> list[str]:
+    """The names of the buckets that have a setting."""
+    found = rows(
+        db, "SELECT b.name FROM bucket_setting s JOIN bucket b USING (bucket_id) WHERE s.name = ? ORDER BY 1", (which,)
+    )
+    return [name for (name,) in found]
+
+
 def stamp(db: apsw.Connection, name: str) -> tuple[str, int] | None:
     """What a cached record of the bucket must have been made from."""
     found = rows(db, "SELECT bucket_id, revision FROM bucket WHERE name = ?", (name,))

@@ -286,6 +286,10 @@ class Identity:
         """Buckets of all accounts by name, from behind `after`."""
         return buckets.page(self._reader, None, "", after, limit)
 
+    def buckets_with(self, which: str) -> list[str]:
+        """The names of all buckets that have a setting. A walk over all settings: for what is done by the clock."""
+        return buckets.with_setting(self._reader, which)
+
     async def set_bucket_setting(
         self,
         name: str,

@@ -36,7 +36,7 @@ def parse_tag_header(text: str) -> dict[str, str]:
         if key in tags:
             raise _malformed_header(text)
         tags[key] = _decode_form(value, text)
-    _check(tags.items(), MAX_OBJECT_TAGS, "Object")
+    check_tags(tags.items(), MAX_OBJECT_TAGS, "Object")
     return tags
 
 
@@ -86,11 +86,12 @@ def _parse_document(body: bytes, limit: int, kind: str) -> dict[str, str]:
         if tag.name != "Tag" or key is None or value is None or len(tag.children) != 2:
             raise MalformedXML
         pairs.append((key, value))
-    _check(pairs, limit, kind)
+    check_tags(pairs, limit, kind)
     return dict(pairs)
 
 
-def _check(pairs: Iterable[tuple[str, str]], limit: int, kind: str) -> None:
+def check_tags(pairs: Iterable[tuple[str, str]], limit: int, kind: str) -> None:
+    """InvalidTag for a tag that breaks a rule, or more than `limit` of them."""
     seen: set[str] = set()
     for key, value in pairs:
         if key in seen:
