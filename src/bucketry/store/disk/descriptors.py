@@ -32,14 +32,14 @@ class Descriptors:
 
     def __init__(self, files: Files) -> None:
         self._files = files
-        self._open: OrderedDict[Path, Descriptor] = OrderedDict()
+        self._open: OrderedDict[str, Descriptor] = OrderedDict()  # by path; a Path takes longer to make and to hash
         self._sweeper: asyncio.TimerHandle | None = None
 
-    def acquire(self, path: Path) -> Descriptor:
+    def acquire(self, path: str) -> Descriptor:
         """To be released again. OSError."""
         found = self._open.get(path)
         if found is None:
-            found = Descriptor(self._files.open(path))
+            found = Descriptor(self._files.open(Path(path)))
             self._open[path] = found
             if len(self._open) > _LIMIT:
                 self._forget(next(iter(self._open)))
@@ -55,7 +55,7 @@ class Descriptors:
         if descriptor.users == 0 and not descriptor.is_cached:
             self._files.close(descriptor.number)
 
-    def forget(self, path: Path) -> None:
+    def forget(self, path: str) -> None:
         """Open it anew the next time."""
         if path in self._open:
             self._forget(path)
@@ -68,7 +68,7 @@ class Descriptors:
         for path in list(self._open):
             self._forget(path)
 
-    def _forget(self, path: Path) -> None:
+    def _forget(self, path: str) -> None:
         descriptor = self._open.pop(path)
         descriptor.is_cached = False
         if descriptor.users == 0:
