@@ -44,8 +44,8 @@ def write_configurations(server: Server, folder: Path, process: str) -> None:
     for section, name in ACCOUNTS.items():
         account = server.create_account(f"{name}-{process}", f"{name}-{process}@example.com")
         parser[section] = {
-            # S3 knows an account by its canonical id, IAM by its number
-            "user_id": account["canonical_id"] if section.startswith("s3") else account["account_id"],
+            # to IAM's tests `iam` is an account by its number; all others are named in ACLs, by their canonical ids
+            "user_id": account["account_id"] if section == "iam" else account["canonical_id"],
             "display_name": account["display_name"],
             "email": account["email"],
             "access_key": account["access_key_id"],

@@ -34,10 +34,11 @@ class Key:
     secret_access_key: str
     account_id: str = ""
     canonical_id: str = ""
+    session_token: str | None = None
 
     @property
     def credentials(self) -> Credentials:
-        return Credentials(self.access_key_id, self.secret_access_key)
+        return Credentials(self.access_key_id, self.secret_access_key, self.session_token)
 
 
 @dataclass
@@ -174,6 +175,7 @@ class Store:
             region_name=REGION,
             aws_access_key_id=key.access_key_id if key else None,
             aws_secret_access_key=key.secret_access_key if key else None,
+            aws_session_token=key.session_token if key else None,
             config=Config(**config),
         )
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from bucketry.store.gateway.context import Services
 from bucketry.store.gateway.http import Request, Response
 from bucketry.store.gateway.iam import (
+    absent,
     access,
     account,
     errors,
@@ -71,6 +72,7 @@ _IAM = _Api(
         holder_policies.OPERATIONS,
         policies.OPERATIONS,
         account.OPERATIONS,
+        absent.OPERATIONS,
         simulate.OPERATIONS,
     ),
     unsupported.IAM,

@@ -100,8 +100,8 @@ def open_token(envelope: Envelope, access_key_id: str, token: str) -> Ticket | N
         )
     except (EnvelopeError, ValueError, TypeError, binascii.Error):
         return None
-    if form != _FORM:
-        return None
+    if form != _FORM or base64.urlsafe_b64encode(sealed).decode() != token:
+        return None  # one text a token: base64 has several for the same bytes
     return Ticket(access_key_id, secret, origin, issued_ms, expires_ms, name, tuple(role_ids), policy, tuple(arns))
 
 

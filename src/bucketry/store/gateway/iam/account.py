@@ -1,4 +1,4 @@
-"""The account as a whole: GetAccountSummary, GetAccountAuthorizationDetails, ListAccountAliases.
+"""The account as a whole: GetAccountSummary, GetAccountAuthorizationDetails.
 
 AWS IAM API Reference. Quotas are those that this store keeps.
 """
@@ -12,7 +12,7 @@ from bucketry.store.gateway.iam import entities
 from bucketry.store.gateway.iam import parameters as rules
 from bucketry.store.gateway.iam.errors import ValidationError
 from bucketry.store.gateway.iam.groups import group_fields
-from bucketry.store.gateway.iam.operations import Call, IamOperation, listed
+from bucketry.store.gateway.iam.operations import Call, IamOperation
 from bucketry.store.gateway.iam.policies import policy_fields, version_fields
 from bucketry.store.gateway.iam.roles import role_fields
 from bucketry.store.gateway.iam.users import user_fields
@@ -66,11 +66,6 @@ async def _summary(call: Call) -> str:
     }
     entries = [xml.wrap("entry", xml.elements([("key", key), ("value", value)])) for key, value in numbers.items()]
     return xml.wrap("SummaryMap", entries)
-
-
-async def _aliases(call: Call) -> str:
-    call.parameters.page_size()
-    return listed("AccountAliases", [], None)  # CreateAccountAlias is not implemented, so there are none
 
 
 # --- authorization details
@@ -184,6 +179,5 @@ async def _details(call: Call) -> str:
 
 OPERATIONS = (
     IamOperation("GetAccountSummary", "iam:GetAccountSummary", _everything, _summary),
-    IamOperation("ListAccountAliases", "iam:ListAccountAliases", _everything, _aliases),
     IamOperation("GetAccountAuthorizationDetails", "iam:GetAccountAuthorizationDetails", _everything, _details),
 )

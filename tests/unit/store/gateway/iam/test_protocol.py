@@ -69,7 +69,7 @@ async def test_action_that_aws_has_is_not_implemented(api: Api, root_key: tuple[
 
 async def test_sdk_sees_not_implemented_and_does_not_try_again(iam: Client) -> None:
     with pytest.raises(ClientError) as caught:
-        await iam.list_mfa_devices()
+        await iam.list_server_certificates()
     response = caught.value.response
     assert (response["Error"]["Code"], response["ResponseMetadata"]["RetryAttempts"]) == ("NotImplemented", 0)
 

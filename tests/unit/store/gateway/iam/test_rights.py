@@ -22,7 +22,7 @@ _TRUST = json.dumps(
 _STS = ("GetCallerIdentity", "GetSessionToken", "AssumeRole")
 _OWN = {"CreateUser", "ListUsers", "CreatePolicy", "ListPolicies", "CreateGroup", "ListGroups", "CreateRole"}
 _OWN |= {"ListRoles", "GetAccountSummary", "GetAccountAuthorizationDetails", "ListAccountAliases"}
-_OWN |= {"SimulateCustomPolicy"}
+_OWN |= {"SimulateCustomPolicy", "ListOpenIDConnectProviders", "ListSAMLProviders"}
 # Enough for each operation to be asked; the user alice, the group crew, the role deputy and the policy shared exist.
 _FORMS: dict[str, dict[str, str]] = {
     "CreateUser": {"UserName": "new"},
@@ -96,6 +96,13 @@ _FORMS: dict[str, dict[str, str]] = {
     "GetAccountSummary": {},
     "GetAccountAuthorizationDetails": {},
     "ListAccountAliases": {},
+    "ListOpenIDConnectProviders": {},
+    "ListSAMLProviders": {},
+    "ListInstanceProfilesForRole": {"RoleName": "deputy"},
+    "ListMFADevices": {"UserName": "alice"},
+    "ListSigningCertificates": {"UserName": "alice"},
+    "ListSSHPublicKeys": {"UserName": "alice"},
+    "ListServiceSpecificCredentials": {"UserName": "alice"},
     "SimulatePrincipalPolicy": {"PolicySourceArn": "ALICE", "ActionNames.member.1": "s3:GetObject"},
     "SimulateCustomPolicy": {"PolicyInputList.member.1": allow(), "ActionNames.member.1": "s3:GetObject"},
     "GetSessionToken": {},
