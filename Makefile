@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 JOBS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-all lint format docs docs-check bench bench-broker conformance check lock clean
+.PHONY: help setup setup-dev run test test-all lint format docs docs-check bench bench-broker bench-flame conformance fuzz check lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,8 +54,12 @@ $(VENV)/.bench: requirements-bench.lock $(VENV)/.dev
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
 	@touch $@
 
-bench: $(VENV)/.bench  ## Measure beside SeaweedFS in one run (needs wrk); writes docs/performance.md
+bench: $(VENV)/.bench  ## Measure beside SeaweedFS in one run (needs wrk, nginx); writes docs/performance.md
 	$(BIN)/python -m bench --output docs/performance.md $(BENCH)
+
+bench-flame: $(VENV)/.bench  ## Draw where GET spends its time; writes docs/performance/get-1k.svg
+	@mkdir -p docs/performance
+	$(BIN)/python -m bench --flame docs/performance/get-1k.svg $(BENCH)
 
 bench-broker: setup-dev  ## Measure orders and bindings over the broker API; writes docs/performance.md
 	$(BIN)/python -m bench.broker --output docs/performance.md $(BENCH)
@@ -65,6 +69,11 @@ SELECTION ?= core
 
 conformance: setup-dev  ## Measure the store by ceph/s3-tests (S3TESTS=DIR, SELECTION=core|extended); writes docs/conformance.md
 	$(BIN)/python -m tests.conformance --suite $(S3TESTS) --selection $(SELECTION) --jobs $(JOBS) $(CONFORMANCE)
+
+SECONDS ?= 3600
+
+fuzz: setup-dev  ## Fuzz parsers, connections and a running server for SECONDS (an hour by default)
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(FUZZ)
 
 check: lint test-all docs-check  ## All that CI does
 
