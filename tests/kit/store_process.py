@@ -19,7 +19,7 @@ import uvloop
 
 from bucketry.kernel import logs
 from bucketry.kernel.clock import system_clock_ms
-from bucketry.kernel.envelope import Envelope
+from bucketry.kernel.envelope import Envelope, derive_key
 from bucketry.store.disk.store import Disk
 from bucketry.store.gateway.context import Services, StoreSettings
 from bucketry.store.gateway.pipeline import make_server
@@ -37,7 +37,8 @@ def _master_key(data: Path) -> bytes:
 async def main(data: Path, log_level: str) -> None:
     logs.configure(log_level, as_json=True)
     identity = Identity(data / "identity.sqlite", Envelope([_master_key(data)]), system_clock_ms)
-    disk = Disk(data, clock_ms=system_clock_ms)
+    objects_key = derive_key(_master_key(data), "store objects")
+    disk = Disk(data, clock_ms=system_clock_ms, envelope=Envelope([objects_key]))
     accounts = []
     for name in ("one", "two"):
         account, access_key_id, secret = await identity.create_account(name, f"{name}@example.com")

@@ -31,9 +31,10 @@ def open_identity(folder: DataFolder, master_key: bytes) -> Identity:
     return Identity(folder.identity_file, Envelope([derive_key(master_key, "store identity")]), system_clock_ms)
 
 
-def open_disk(folder: DataFolder) -> Disk:
-    """The disk of a data folder."""
-    return Disk(folder.root, clock_ms=system_clock_ms)
+def open_disk(folder: DataFolder, master_key: bytes | None = None) -> Disk:
+    """The disk of a data folder. Without the master key it reads and writes no encrypted bytes."""
+    envelope = None if master_key is None else Envelope([derive_key(master_key, "store objects")])
+    return Disk(folder.root, clock_ms=system_clock_ms, envelope=envelope)
 
 
 @contextlib.contextmanager
@@ -44,7 +45,7 @@ def open_services(
     identity = open_identity(folder, master_key)
     try:
         yield Services(
-            disk=open_disk(folder),
+            disk=open_disk(folder, master_key),
             identity=identity,
             settings=StoreSettings(
                 region=settings.server.region,

@@ -14,7 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bucketry.store.disk import changes, expiring, listing, multipart, rows, version_listing, versions
+from bucketry.kernel.envelope import Envelope
+from bucketry.store.disk import changes, expiring, multipart, rows, versions
 from bucketry.store.disk.commit import Committer
 from bucketry.store.disk.copying import Copier
 from bucketry.store.disk.descriptors import Descriptors, Pins
@@ -23,42 +24,34 @@ from bucketry.store.disk.expiring import Over, Place
 from bucketry.store.disk.files import Files
 from bucketry.store.disk.index import Index
 from bucketry.store.disk.known import Known, Room
+from bucketry.store.disk.listings import Listings
 from bucketry.store.disk.piecewise import PiecewiseWriter
-from bucketry.store.disk.reading import Reader, Reading
+from bucketry.store.disk.reading import Reader
+from bucketry.store.disk.sealed_writing import AnyWriter, begin_sealed
+from bucketry.store.disk.sealing import Keyring, Protection
 from bucketry.store.disk.segments import RecordHeader
 from bucketry.store.disk.space import Space
 from bucketry.store.disk.stored import Written
 from bucketry.store.disk.transaction import Transaction, read_totals
 from bucketry.store.disk.types import (
-    Data,
     Doomed,
     Guard,
     Marker,
     NewObject,
-    Page,
     Part,
     Relock,
     Totals,
     Upload,
-    UploadPage,
     Version,
-    VersionPage,
 )
-from bucketry.store.disk.writing import SegmentWriters, Writer
+from bucketry.store.disk.unsealing import AnyReading, read_sealed
+from bucketry.store.disk.writing import SegmentWriters
 
 SEGMENTS_FOLDER = "segments"
 _ROW_BYTES = 1024  # of the index, about, for an object, part or upload
 
-_UPLOAD = f"SELECT {rows.UPLOAD_COLUMNS} FROM uploads WHERE upload_id = ?"
-_PARTS = f"SELECT {rows.PART_COLUMNS} FROM parts WHERE upload_id = ? AND part_number > ? ORDER BY part_number LIMIT ?"
-_OBJECT_PARTS = (
-    "SELECT part_number, sum(size), min(etag), ?4, min(checksums) FROM pieces WHERE sequence = ?1 AND part_number > ?2 "
-    "GROUP BY part_number ORDER BY part_number LIMIT ?3"
-)
-_PART_RANGE = "SELECT min(position), sum(size) FROM pieces WHERE sequence = ? AND part_number = ?"
 
-
-class Bucket:
+class Bucket(Listings):
     """One bucket, in one process. Made by `Disk.bucket`; used in the event loop that first used it."""
 
     def __init__(
@@ -73,8 +66,10 @@ class Bucket:
         descriptors: Descriptors,
         room: Room,
         space: Space,
+        envelope: Envelope | None,
     ) -> None:
         self.folder = folder
+        self._keyring = Keyring(envelope, folder.name)
         self._clock_ms = clock_ms
         self._space = space
         index = Index(folder, vfs)
@@ -110,27 +105,33 @@ class Bucket:
         with self._index.errors():
             return versions.latest_marker(self._reader.connection, key)
 
-    async def read(self, version: Version, start: int = 0, length: int | None = None) -> Data | Reading:
+    async def read(
+        self, version: Version, start: int = 0, length: int | None = None, customer_key: bytes | None = None
+    ) -> AnyReading:
         """Bytes of a version, `length` from byte `start` on (to the end where None), all checked.
 
         Up to 256 KiB of an object stored in one piece come as bytes; more as a Reading: an asynchronous iterator over
         blocks, the first of them checked already, to be closed when it is not read to its end. ValueError: a range that
-        the version hasn't. Superseded: replaced since `get`, so get it again. CorruptData, ReadFailed, IndexDamaged.
-        """
+        the version hasn't. Superseded: replaced since `get`, so get it again. CorruptData, ReadFailed, IndexDamaged,
+        KeyMissing. `customer_key`: of bytes that are encrypted with one."""
         size = version.size - start if length is None else length
         if start < 0 or size < 0 or start + size > version.size:
             raise ValueError(f"{version.key!r} has no bytes {start} to {start + size}")
+        if version.encryption:
+            return await read_sealed(self._reader, self._keyring, version, start, size, customer_key)
         return await self._reader.read(version, start, size)
 
-    async def writer(self, header: RecordHeader, size_bytes: int) -> Writer:
-        """Where to write the bytes of an object or part, exactly `size_bytes` of them. Call its `abort` in any case:
-        after `finish` it does nothing. DiskFull, WriteFailed."""
+    async def writer(self, header: RecordHeader, size_bytes: int, protection: Protection | None = None) -> AnyWriter:
+        """Where to write exactly `size_bytes` of an object or part, encrypted if there is `protection`.
+        Call its `abort` in any case: after `finish` it does nothing. DiskFull, WriteFailed."""
         self._space.ask(size_bytes + _ROW_BYTES)
-        return await self._writers.begin(header, size_bytes)
+        if protection is None or size_bytes == 0:
+            return await self._writers.begin(header, size_bytes)
+        return await begin_sealed(self._writers, self._keyring, header, size_bytes, protection)
 
-    def piecewise_writer(self, header: RecordHeader) -> PiecewiseWriter:
+    def piecewise_writer(self, header: RecordHeader, protection: Protection | None = None) -> PiecewiseWriter:
         """Where to write the bytes of an object of unknown size; as `writer`."""
-        return PiecewiseWriter(self.writer, header)
+        return PiecewiseWriter(partial(self.writer, protection=protection), header)
 
     def discard(self, written: Written) -> None:
         """Give back bytes that were finished, and will not be put."""
@@ -213,25 +214,6 @@ class Bucket:
         changed: Version | None = await self._committer.run(change)
         return changed
 
-    def list_objects(self, prefix: str = "", delimiter: str = "", start_after: str = "", max_keys: int = 1000) -> Page:
-        """A page of current objects in key order; see disk/listing.py."""
-        with self._index.errors():
-            return listing.list_objects(self._reader.connection, prefix, delimiter, start_after, max_keys)
-
-    def list_versions(
-        self,
-        prefix: str = "",
-        delimiter: str = "",
-        key_marker: str = "",
-        version_id_marker: str = "",
-        max_keys: int = 1000,
-    ) -> VersionPage:
-        """A page of versions and delete markers by key, the newest first; see disk/version_listing.py."""
-        with self._index.errors():
-            return version_listing.list_versions(
-                self._reader.connection, prefix, delimiter, key_marker, version_id_marker, max_keys
-            )
-
     def walk_versions(self, prefix: str, place: Place, limit: int) -> list[Version]:
         """The next versions of a walk over all with a prefix; see disk/expiring.py."""
         with self._index.errors():
@@ -242,33 +224,12 @@ class Bucket:
         done: list[Version | None] = await self._committer.run(partial(expiring.expire, over=over, marker=marker))
         return done
 
-    def object_parts(self, version: Version, after: int = 0, limit: int = 1000) -> list[Part]:
-        """The parts that an object was made of, from the one after `after`; none where no upload made it."""
-        if version.part_count == 0:
-            return []
-        bindings = (version.sequence, after, limit, version.modified_ms)
-        with self._index.errors():
-            return [rows.part(row) for row in self._reader.connection.execute(_OBJECT_PARTS, bindings)]
-
-    def part_range(self, version: Version, part_number: int) -> tuple[int, int] | None:
-        """(first byte, size) of a part of an object; an object that no upload made is its own part 1."""
-        if version.part_count == 0:
-            return (0, version.size) if part_number == 1 else None
-        with self._index.errors():
-            start, size = self._reader.connection.execute(_PART_RANGE, (version.sequence, part_number)).get
-        return None if start is None else (start, size)
-
     # Uploads
 
     async def create_upload(self, upload: Upload) -> None:
         """Begin a multipart upload; its id must be new."""
         self._space.ask(_ROW_BYTES)
         await self._committer.run(partial(multipart.create, upload=upload))
-
-    def upload(self, upload_id: str) -> Upload | None:
-        with self._index.errors():
-            row = self._reader.connection.execute(_UPLOAD, (upload_id,)).get
-        return None if row is None else rows.upload(row)
 
     async def put_part(self, upload_id: str, part: Part, written: Written) -> Part:
         """Finished bytes as a part, in place of an earlier one. UploadMissing. If it raises, they are discarded."""
@@ -304,11 +265,6 @@ class Bucket:
         written = await self._take(source_bucket, source, start, part.size, header, source_guard)
         return await self.put_part(upload_id, part, written)
 
-    def parts(self, upload_id: str, after: int = 0, limit: int = 1000) -> list[Part]:
-        """The parts of an unfinished upload by number, from the one after `after`."""
-        with self._index.errors():
-            return [rows.part(row) for row in self._reader.connection.execute(_PARTS, (upload_id, after, limit))]
-
     async def complete_upload(
         self, upload_id: str, parts: Sequence[tuple[int, str]], new: NewObject, guard: Guard | None = None
     ) -> Version:
@@ -322,20 +278,6 @@ class Bucket:
         """Forget an upload and its parts. UploadMissing."""
         aborted: Upload = await self._committer.run(partial(multipart.abort, upload_id=upload_id))
         return aborted
-
-    def list_uploads(
-        self,
-        prefix: str = "",
-        delimiter: str = "",
-        key_marker: str = "",
-        upload_id_marker: str = "",
-        max_uploads: int = 1000,
-    ) -> UploadPage:
-        """A page of unfinished uploads by key and upload id; see disk/listing.py."""
-        with self._index.errors():
-            return listing.list_uploads(
-                self._reader.connection, prefix, delimiter, key_marker, upload_id_marker, max_uploads
-            )
 
     # The whole
 

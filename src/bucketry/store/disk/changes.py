@@ -110,6 +110,7 @@ def _as_version(new: NewObject, version_id: str | None, sequence: int, size: int
         place,
         new.acl,
         new.lock,
+        new.encryption,
     )
 
 
@@ -200,7 +201,7 @@ def _describe(
     if old is None or old.is_delete_marker:
         return old
     new = described(old)
-    text = rows.encode_document(new.headers, new.tags, new.upload_id, new.acl, new.lock)
+    text = rows.encode_document(new, new.upload_id)
     transaction.run(_SET_CURRENT, (text, key, old.sequence))
     if transaction.has_noncurrent:
         transaction.run(_SET_NONCURRENT, (text, key, old.sequence))

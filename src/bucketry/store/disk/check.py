@@ -211,7 +211,7 @@ class _Check:
 
     def _damage(self, extent: _Extent, is_deep: bool) -> str | None:
         """What is wrong with an extent; None: nothing."""
-        if len(extent.checksums) != 4 * segments.block_count(extent.length):
+        if len(extent.checksums) < 4 * segments.block_count(extent.length):
             return "its checksums are not as many as its blocks"
         try:
             descriptor = self._files.open(self._folder / extent.segment)

@@ -5,6 +5,7 @@
       WriteFailed        the system refused to write or to sync: nothing of it is trusted
       ReadFailed         the system refused to read
       CorruptData        stored bytes that don't match their checksum: never returned
+      KeyMissing         encrypted bytes without the key to read them
       IndexDamaged       a bucket's index that SQLite can't read
       NewerFormat        written by a later bucketry
       BucketMissing, BucketNotEmpty
@@ -43,6 +44,10 @@ class ReadFailed(DiskError):
 
 class CorruptData(DiskError):
     """Stored bytes don't match their checksum."""
+
+
+class KeyMissing(DiskError):
+    """Bytes are encrypted with a key that is not here: their owner's, who must bring it, or the store's."""
 
 
 class IndexDamaged(DiskError):

@@ -10,15 +10,15 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from bucketry.store.disk.sealed_writing import AnyWriter
 from bucketry.store.disk.segments import RecordFooter, RecordHeader
 from bucketry.store.disk.stored import Bytes, Settle, Written
 from bucketry.store.disk.types import Data
-from bucketry.store.disk.writing import Writer
 
 PIECE_BYTES = 1 << 20
 _NOT_THE_LAST = RecordFooter("")
 
-Begin = Callable[[RecordHeader, int], Awaitable[Writer]]
+Begin = Callable[[RecordHeader, int], Awaitable[AnyWriter]]
 
 
 class PiecewiseWriter:

@@ -211,8 +211,9 @@ class Reader:
 
     # Long reads
 
-    async def begin(self, version: Version, start: int, size: int) -> Reading:
-        """A Reading of any size, pinned, its first block read. As `read`."""
+    async def begin(self, version: Version, start: int, size: int, asked: list[Run] | None = None) -> Reading:
+        """A Reading of any size, pinned, its first block read. As `read`. `asked`: it reads whole blocks, and here are
+        the runs as they are asked for."""
         try:
             self._pins.add(version.sequence)
         except OSError as error:
@@ -220,6 +221,9 @@ class Reader:
         try:
             with self._index.errors():
                 runs = self._plan(version, start, size)
+            if asked is not None:
+                asked += runs
+                runs = [_whole_blocks(run) for run in runs]
             reading = Reading(self, version, runs, self._pins)
         except BaseException:
             self._pins.remove(version.sequence)
@@ -349,6 +353,13 @@ class Reading:
         if data is None:
             raise _corrupt(self._version)
         return data
+
+
+def _whole_blocks(run: Run) -> Run:
+    """The run widened to the blocks that it touches."""
+    start = run.start // BLOCK_BYTES * BLOCK_BYTES
+    end = min(run.length, segments.block_count(run.start + run.size) * BLOCK_BYTES)
+    return replace(run, start=start, size=end - start)
 
 
 def _clip(found: list[tuple[int, int, int, int]], start: int, size: int) -> list[tuple[int, int, int]]:

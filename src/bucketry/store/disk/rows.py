@@ -50,6 +50,7 @@ class Document(msgspec.Struct, omit_defaults=True, frozen=True):
     upload_id: str = msgspec.field(default="", name="u")
     acl: str = msgspec.field(default="", name="a")
     lock: Lock | None = msgspec.field(default=None, name="l")
+    encryption: str = msgspec.field(default="", name="e")
 
 
 class Checksums(msgspec.Struct, omit_defaults=True, frozen=True, array_like=True):
@@ -65,10 +66,18 @@ _checksums = msgspec.json.Decoder(Checksums).decode
 _NO_CHECKSUMS = Checksums({})
 
 
-def encode_document(
-    headers: Mapping[str, str], tags: Mapping[str, str], upload_id: str = "", acl: str = "", lock: Lock | None = None
-) -> str:
-    return _encode(Document(dict(headers), dict(tags), upload_id, acl, lock)).decode()
+def encode_document(described: Version | NewObject | Upload, upload_id: str = "") -> str:
+    """The document of a row. `upload_id`: of the upload that made the object."""
+    return _encode(
+        Document(
+            dict(described.headers),
+            dict(described.tags),
+            upload_id,
+            described.acl,
+            described.lock,
+            described.encryption,
+        )
+    ).decode()
 
 
 def encode_checksums(values: Mapping[str, str], kind: str = "") -> str | None:
@@ -115,6 +124,7 @@ def version(row: Row, inline: bytes | None = None, extent: Extent | None = None)
         place,
         document.acl,
         document.lock,
+        document.encryption,
         inline,
         extent,
     )
@@ -141,7 +151,7 @@ def new_row(new: NewObject, sequence: int, size: int, place: int, part_count: in
         part_count,
         0,
         encode_checksums(new.checksums, new.checksum_type),
-        encode_document(new.headers, new.tags, upload_id, new.acl, new.lock),
+        encode_document(new, upload_id),
     )
 
 
@@ -189,12 +199,24 @@ def upload(row: Row) -> Upload:
     """A row of UPLOAD_COLUMNS."""
     key, upload_id, owner, initiator, initiated_ms, algorithm, kind, text = row
     document = decode_document(text, key)
-    headers, tags, acl, lock = document.headers, document.tags, document.acl, document.lock
-    return Upload(upload_id, key, owner, initiator, initiated_ms, headers, tags, algorithm, kind, acl, lock)
+    return Upload(
+        upload_id,
+        key,
+        owner,
+        initiator,
+        initiated_ms,
+        document.headers,
+        document.tags,
+        algorithm,
+        kind,
+        document.acl,
+        document.lock,
+        document.encryption,
+    )
 
 
 def upload_row(value: Upload) -> Row:
-    document = encode_document(value.headers, value.tags, acl=value.acl, lock=value.lock)
+    document = encode_document(value)
     return (
         value.key,
         value.upload_id,

@@ -42,7 +42,8 @@ CREATE TABLE extents (
     segment TEXT NOT NULL,
     record INTEGER NOT NULL, record_size INTEGER NOT NULL,  -- the whole record, header and footer too: what is freed
     offset INTEGER NOT NULL, length INTEGER NOT NULL,       -- the bytes alone
-    checksums BLOB NOT NULL           -- crc32c of each 256 KiB block, 4 bytes each, little-endian
+    checksums BLOB NOT NULL           -- crc32c of each 256 KiB block, 4 bytes each, little-endian; of encrypted
+                                      -- bytes the blocks' tags, 16 bytes each, and the seal of their key behind them
 );
 CREATE INDEX extents_by_segment ON extents (segment, record);
 CREATE TABLE pieces (

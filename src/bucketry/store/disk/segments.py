@@ -43,6 +43,7 @@ class RecordHeader(msgspec.Struct, frozen=True, omit_defaults=True):
     part_number: int = 0
     headers: dict[str, str] = msgspec.field(default_factory=dict)
     tags: dict[str, str] = msgspec.field(default_factory=dict)
+    seal: str = ""  # hex, of bytes that are encrypted: how to find their key
 
 
 class RecordFooter(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -132,6 +133,11 @@ def record_size(header_size: int, size: int) -> int:
 
 def pack_checksum(checksum: int) -> bytes:
     return _CRC.pack(checksum)
+
+
+def checksums_alone(checksums: bytes, length: int) -> bytes:
+    """The checksums of the blocks of an extent of `length` bytes, without what follows them where it is encrypted."""
+    return checksums[: _CRC.size * block_count(length)]
 
 
 def verify(block: bytes | bytearray | memoryview, checksums: bytes, number: int) -> bool:

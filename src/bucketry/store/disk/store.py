@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from bucketry.kernel.envelope import Envelope
 from bucketry.store.disk import changes, check, garbage, recovery, schema
 from bucketry.store.disk.bucket import SEGMENTS_FOLDER, Bucket
 from bucketry.store.disk.commit import LOCK_FILE
@@ -52,9 +53,17 @@ class Disk:
     """All buckets under a data folder, in one process. Several processes may have one each on the same folder."""
 
     def __init__(
-        self, root: Path, *, clock_ms: Callable[[], int], files: Files | None = None, vfs: str | None = None
+        self,
+        root: Path,
+        *,
+        clock_ms: Callable[[], int],
+        files: Files | None = None,
+        vfs: str | None = None,
+        envelope: Envelope | None = None,
     ) -> None:
-        """`root`: the data folder, made if there is none. `files`, `vfs`: other ways to the disk, for tests."""
+        """`root`: the data folder, made if there is none. `files`, `vfs`: other ways to the disk, for tests.
+        `envelope`: seals the keys of encrypted bytes; without it none are read or written."""
+        self._envelope = envelope
         self._root = root / "buckets"
         self._clock_ms = clock_ms
         self._files = files or Files()
@@ -101,6 +110,7 @@ class Disk:
             descriptors=self._descriptors,
             room=self._room,
             space=self._space,
+            envelope=self._envelope,
         )
         self._buckets[folder] = bucket
         self._rest_idle()

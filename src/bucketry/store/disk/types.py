@@ -41,6 +41,7 @@ class Version:
     place: int = 0  # where the bytes are: > 0 an extent, < 0 an inline row, 0 none, or a list of pieces
     acl: str = ""  # as it was given: a document that means something to others; "": none
     lock: Lock | None = None  # what protects it from removal
+    encryption: str = ""  # as disk/sealing.py has it; "": none
     # What came with the row: the bytes themselves, checked, of a small object; where they are, of one in one piece.
     inline: bytes | None = field(default=None, compare=False, repr=False)
     extent: Extent | None = field(default=None, compare=False, repr=False)
@@ -107,6 +108,7 @@ class NewObject:
     is_versioned: bool = False  # gets an id of its own, and what was current is kept; else it is the null version
     acl: str = ""
     lock: Lock | None = None
+    encryption: str = ""  # how its bytes were written
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,7 @@ class Upload:
     checksum_type: str
     acl: str = ""  # of the object that it will be
     lock: Lock | None = None  # likewise
+    encryption: str = ""  # of its parts
 
 
 @dataclass(frozen=True, slots=True)

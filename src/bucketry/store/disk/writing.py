@@ -317,6 +317,10 @@ class SegmentWriters:
         """A writer for `size` bytes. DiskFull, WriteFailed."""
         if size <= INLINE_LIMIT_BYTES:
             return InlineWriter(size)
+        return await self.begin_extent(header, size)
+
+    async def begin_extent(self, header: RecordHeader, size: int) -> ExtentWriter:
+        """A writer for `size` bytes that go into a segment, however few they are. DiskFull, WriteFailed."""
         text = segments.encode_header(header, size)
         if size > SINGLE_BYTES:
             segment = await self._open(is_single=True)
