@@ -1,87 +1,164 @@
-"""GET and PUT of three sizes beside SeaweedFS, in one run: rates, latencies, memory, time to ready.
+"""Bucketry beside SeaweedFS and below its floors, in one run: `make bench`, or `python -m bench --help`.
 
-Bucketry's PUT is durable before it is answered; SeaweedFS answers before it syncs. Both servers run at once and are put
-under load in turn, so that each has all cores that the load leaves.
+Bucketry's writes are durable before they are answered; SeaweedFS answers before it syncs. Both servers run at once and
+are put under load in turn, so that each has all cores that the load leaves. A floor is what nginx makes of a static
+file of the same size, or what the raw disk writes durably.
 """
 
 from __future__ import annotations
 
 import argparse
-import concurrent.futures
-import os
-import platform
 import tempfile
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
-from bench.load import Rate, run
-from bench.report import Cell, print_report
+from bench import fill, flame, many, objects
+from bench.cells import KIB, MIB, Cell, Run
+from bench.floors import Nginx
+from bench.machine import describe
+from bench.many import get_of, get_over, list_deep
+from bench.objects import disk, get, put, static
+from bench.pages import write_between
+from bench.report import MARKS, MOST_MEMORY_MB, MOST_READY_SECONDS, Result, Whole, table
 from bench.servers import Bucketry, Measured, SeaweedFS
 
-SIZES = {"1 KiB": 1024, "64 KiB": 64 * 1024, "8 MiB": 8 * 1024 * 1024}
-OBJECTS = {"1 KiB": 2000, "64 KiB": 1000, "8 MiB": 24}
-BUCKET = "bench-bucket"
+KINDS: dict[str, type[Measured]] = {"bucketry": Bucketry, "seaweedfs": SeaweedFS}
+LONE, MANY = "GET 1 KiB, the only key of its bucket", "GET 1 KiB, bucket of many keys"
+
+CELLS: tuple[Cell, ...] = (
+    Cell("GET 1 KiB", get(KIB), ratio=3, floor=static(KIB)),
+    Cell("GET 64 KiB", get(64 * KIB), ratio=3, floor=static(64 * KIB)),
+    Cell("GET 8 MiB", get(8 * MIB), ratio=1, floor=static(8 * MIB)),
+    Cell("GET 1 GiB", objects.get_large, ratio=1, floor=objects.static_large, is_long=True),
+    Cell("GET 64 KiB ranges of 1 GiB", objects.get_ranges, ratio=1),
+    Cell("HEAD 1 KiB", objects.head, is_long=True),
+    Cell(LONE, get_of("one")),
+    Cell(MANY, get_of("many"), beside=LONE),
+    Cell("PUT 1 KiB", put(KIB), ratio=1.5, most_p99_ms=50, floor=disk(KIB)),
+    Cell("PUT 64 KiB", put(64 * KIB), ratio=1.5, most_p99_ms=50, floor=disk(64 * KIB)),
+    Cell("PUT 8 MiB", put(8 * MIB), ratio=1, floor=disk(8 * MIB, "MB/s"), floor_share=0.8),
+    Cell("PUT 1 GiB", objects.put_large, ratio=1, floor=disk(8 * MIB, "MB/s"), floor_share=0.8, is_long=True),
+    Cell("PUT 1 GiB, multipart", objects.multipart_large, ratio=1, floor=disk(8 * MIB, "MB/s"), floor_share=0.8,
+         is_long=True),
+    Cell("Copy 1 GiB", objects.copy_large, most_ms=50, is_long=True),
+    Cell("LIST 1,000", many.list_flat, ratio=3),
+    Cell("LIST 1,000, bucket of many keys", list_deep("first"), ratio=3),
+    Cell("LIST 1,000 folders of many keys by delimiter", list_deep("delimiter"), ratio=3),
+    Cell("LIST 1,000 in the middle of many keys", list_deep("middle"), ratio=3),
+    Cell("DELETE 1 KiB", objects.delete, is_long=True),
+    Cell("DeleteObjects of 1,000", objects.delete_many, is_long=True),
+    Cell("GET 1 KiB, 64 connections", get_over(64), p99_as_peer=True),
+    Cell("GET 1 KiB, 256 connections", get_over(256), p99_as_peer=True),
+    Cell("GET 1 KiB beside 1,000 idle connections", many.get_beside_idle, p99_as_peer=True),
+)  # fmt: skip
 
 
-def fill(server: Measured) -> None:
-    """The objects that GET reads."""
-    client = server.client()
-    client.create_bucket(Bucket=BUCKET)
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        for size, count in OBJECTS.items():
-            body = os.urandom(SIZES[size])
-            jobs = [
-                pool.submit(client.put_object, Bucket=BUCKET, Key=f"{SIZES[size]}/{i:06}", Body=body)
-                for i in range(count)
-            ]
-            for job in jobs:
-                job.result()
+def measure(run: Run, cell: Cell, servers: Sequence[Measured], rounds: int) -> Result:
+    """One row: the servers in turn, round by round."""
+    result = Result(cell, {server.name: [] for server in servers})
+    for _ in range(1 if cell.is_long else rounds):
+        for server in servers:
+            result.outcomes[server.name].append(cell.measure(run, server))
+    if cell.floor is not None:
+        result.floor = cell.floor(run)
+    return result
 
 
-def measure(server: Measured, size: str, method: str, folder: Path, seconds: float) -> Rate:
-    """One cell of the table for one server."""
-    client = server.client()
-    operation = {"GET": "get_object", "PUT": "put_object"}[method]
-    prefix = str(SIZES[size]) if method == "GET" else f"new-{SIZES[size]}"
-    urls = [
-        client.generate_presigned_url(operation, {"Bucket": BUCKET, "Key": f"{prefix}/{i:06}"}, ExpiresIn=3600)
-        for i in range(OBJECTS[size])
+def ready_with_many(run: Run, folder: Path) -> Whole:
+    """The time to ready of a folder with many buckets and objects, made by a script."""
+    server = Bucketry(folder)
+    server.start()
+    server.stop()
+    owner = fill.account_of(server.data)
+    made = fill.make_buckets(server.data, [f"bench-{number:05}" for number in range(run.ready_buckets)], owner)
+    fill.put_objects(server.data, made.items(), run.ready_objects // run.ready_buckets, b"x" * 100, owner)
+    server.start()
+    took = server.ready_seconds
+    server.stop()
+    name = f"ready with {run.ready_buckets:,} buckets and {run.ready_objects:,} objects"
+    return Whole(name, {server.name: took}, "s", MOST_READY_SECONDS)
+
+
+def whole_figures(servers: Sequence[Measured]) -> list[Whole]:
+    """Memory after all of the cells, and the first start."""
+    memory = {server.name: server.memory_mb() for server in servers}
+    proportional = {name: both[0] for name, both in memory.items()}
+    resident = {name: both[1] for name, both in memory.items()}
+    return [
+        Whole("memory after all of that, proportional", proportional, "MB", MOST_MEMORY_MB),
+        Whole("memory after all of that, resident", resident, "MB"),
+        Whole("ready, empty folder", {s.name: s.ready_seconds for s in servers}, "s", MOST_READY_SECONDS),
     ]
-    body = os.urandom(SIZES[size]) if method == "PUT" else b""
-    run(method, urls, folder, body=body, seconds=1)  # warm
-    before = server.cpu_seconds()
-    rate = run(method, urls, folder, body=body, seconds=seconds)
-    return replace(rate, cpu_us=(server.cpu_seconds() - before) / max(rate.requests, 1) * 1e6)
 
 
-def main() -> None:
+def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--seconds", type=float, default=5.0, help="length of each measurement")
     parser.add_argument("--rounds", type=int, default=3, help="rounds, the servers in turn; the median counts")
-    parser.add_argument("--only", choices=["bucketry", "seaweedfs"], help="one server alone")
+    parser.add_argument("--keys", type=int, default=200_000, help="what “many keys” are")
+    parser.add_argument("--only", action="append", metavar="CELL", help="cells whose name holds this; repeatable")
+    parser.add_argument("--server", choices=list(KINDS), help="one server alone")
+    parser.add_argument("--quick", action="store_true", help="try the runner: all of it tiny; the figures say nothing")
+    parser.add_argument("--folder", type=Path, help="where the data folders are made")
     parser.add_argument("--output", type=Path, help="write the table into this Markdown file")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="bucketry-bench-") as name:
+    parser.add_argument(
+        "--flame", type=Path, metavar="SVG", help="draw bucketry's workers under GET 1 KiB, and no more"
+    )
+    return parser.parse_args(arguments)
+
+
+def make_run(options: argparse.Namespace, folder: Path) -> Run:
+    run = Run(folder, seconds=options.seconds, deep_keys=options.keys)
+    if options.quick:
+        run.seconds, run.large, run.deep_keys, run.ready_buckets, run.ready_objects = 1.0, 16 * MIB, 2000, 5, 500
+        options.rounds = 1
+    if Nginx.is_installed():
+        run.nginx = Nginx(folder / "nginx")
+    return run
+
+
+def chosen(options: argparse.Namespace) -> list[Cell]:
+    wanted = options.only
+    cells = [cell for cell in CELLS if not wanted or any(word.lower() in cell.name.lower() for word in wanted)]
+    if not cells:
+        raise SystemExit("No cell has a name with that; they are:\n" + "\n".join(cell.name for cell in CELLS))
+    return cells
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = options_of(arguments)
+    with tempfile.TemporaryDirectory(prefix="bucketry-bench-", dir=options.folder) as name:
         folder = Path(name)
-        kinds = {"bucketry": Bucketry, "seaweedfs": SeaweedFS}
-        chosen = [options.only] if options.only else list(kinds)
-        servers = [kinds[kind](folder / kind).start() for kind in chosen]
-        cells: list[Cell] = []
+        if options.flame:
+            flame.draw(make_run(options, folder), options.flame)
+            return
+        run, results, wholes = make_run(options, folder), [], []
+        kinds = [options.server] if options.server else list(KINDS)
+        servers = [KINDS[kind](folder / kind).start() for kind in kinds]
         try:
-            for server in servers:
-                fill(server)
-            for method in ("GET", "PUT"):
-                for size in SIZES:
-                    rates: dict[str, list[Rate]] = {server.name: [] for server in servers}
-                    for _ in range(options.rounds):
-                        for server in servers:
-                            rates[server.name].append(measure(server, size, method, folder, options.seconds))
-                    cells.append(Cell(f"{method} {size}", rates))
-                    print(cells[-1].line(), flush=True)
-            print_report(servers, cells, platform.platform(), options.output)
+            if run.nginx is not None:
+                run.nginx.start({str(size): size for size in (KIB, 64 * KIB, 8 * MIB, run.large)})
+            for cell in chosen(options):
+                results.append(measure(run, cell, servers, options.rounds))
+                print(results[-1].line(), flush=True)
+            wholes = whole_figures(servers)
         finally:
             for server in servers:
                 server.stop()
+            if run.nginx is not None:
+                run.nginx.stop()
+        if not options.only and servers[0].name == Bucketry.name:
+            wholes.append(ready_with_many(run, folder / "many"))
+        for result in results:
+            result.judge(results)
+        versions = ", ".join(f"{server.name} {server.version}" for server in servers)
+        versions += f", nginx {run.nginx.version()}" if run.nginx is not None else ""
+        about = f"{describe(versions)} {run.connections} connections; “many keys” are {run.deep_keys:,}."
+        text = table(results, wholes, [server.name for server in servers], about)
+        print(text)
+        if options.output:
+            write_between(options.output, MARKS, text)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -16,6 +16,7 @@ import tempfile
 import time
 import uuid
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -186,7 +187,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="write the table into this Markdown file")
     options = parser.parse_args()
     lines = [
-        describe(),
+        describe(f"bucketry {version('bucketry')}"),
         "",
         "| bindings recorded | at once | "
         + " | ".join(f"{step}, p50 / p99 ms" for step in (*STEPS, "order + bind"))

@@ -11,6 +11,7 @@ from typing import Any
 
 import apsw
 
+from bench.fill import account_of, make_buckets
 from bucketry.kernel import ids
 from bucketry.kernel.clock import system_clock_ms
 from bucketry.kernel.envelope import Envelope, derive_key
@@ -31,8 +32,6 @@ from bucketry.marketplace.records import rows
 from bucketry.marketplace.records.database import Database, sqlite_url
 from bucketry.marketplace.records.tables import bindings, instances
 from bucketry.serve.folder import DataFolder
-from bucketry.store.disk.store import Disk
-from bucketry.store.identity import buckets as identity_buckets
 from bucketry.store.identity import keys, users
 from bucketry.store.identity.database import Database as IdentityDatabase
 
@@ -47,11 +46,10 @@ def fill(data: Path, count: int) -> None:
     master_key = folder.master_key(may_create=False)
     made = [_instance() for _ in range(max(1, count // BINDINGS_EACH))]
     of_store = Envelope([derive_key(master_key, "store identity")])
+    account = account_of(data)
+    make_buckets(data, [instance.bucket for instance in made], account)
     identity = IdentityDatabase(folder.identity_file)
     try:
-        account = identity.reader.execute("SELECT account_id FROM account").fetchall()[0][0]
-        bucket_ids = asyncio.run(_make_buckets(data, [instance.bucket for instance in made]))
-        identity.transaction(lambda db: _name_buckets(db, account, bucket_ids))
         ordered = [_binding(made[number % len(made)]) for number in range(count)]
         pairs = identity.transaction(lambda db: _make_users(db, of_store, account, ordered, made))
     finally:
@@ -103,31 +101,6 @@ def _binding(instance: Instance) -> Binding:
     )
 
 
-async def _make_buckets(data: Path, bucket_names: list[str]) -> dict[str, str]:
-    disk = Disk(data, clock_ms=system_clock_ms)
-    made = {name: ids.hex_id() for name in bucket_names}
-    for name, bucket_id in made.items():
-        await disk.create_bucket(name, bucket_id)
-    await disk.close()
-    return made
-
-
-def _name_buckets(db: apsw.Connection, account: str, bucket_ids: dict[str, str]) -> None:
-    for name, bucket_id in bucket_ids.items():
-        identity_buckets.create(
-            db,
-            system_clock_ms(),
-            name,
-            bucket_id,
-            account,
-            region="us-east-1",
-            object_ownership="BucketOwnerEnforced",
-            is_public_access_blocked=True,
-            limit=None,
-            settings=None,
-        )
-
-
 def _make_users(
     db: apsw.Connection, envelope: Envelope, account: str, ordered: list[Binding], made: list[Instance]
 ) -> list[tuple[str, str]]:
@@ -136,9 +109,11 @@ def _make_users(
     for binding in ordered:
         name, now_ms = names.from_id("bucketry-", binding.guid), binding.created_ms
         users.create(db, now_ms, account, name, "/bucketry/", {"bucketry:instance": binding.instance_guid})
-        row = users.row_id(db, account, name)
-        policy = policies[binding.instance_guid]
-        db.execute("INSERT INTO user_policy (user, name, document) VALUES (?, ?, ?)", (row, _POLICY_NAME, policy))
+        db.execute(
+            "INSERT INTO user_policy (user, name, document)"
+            " SELECT id, ?, ? FROM iam_user WHERE account_id = ? AND name_folded = ?",
+            (_POLICY_NAME, policies[binding.instance_guid], account, name),
+        )
         key, secret = keys.create(db, now_ms, envelope, account, name)
         pairs.append((key.access_key_id, secret))
     return pairs

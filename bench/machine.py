@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import platform
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 
-def describe() -> str:
-    """One sentence: when, machine, bucketry's version."""
+def describe(programs: str) -> str:
+    """One sentence: when, on what, and which programs."""
     return (
         f"{datetime.now(UTC):%Y-%m-%d}, {processor()}, {os.cpu_count()} cores, {memory_gb():.0f} GB, "
         f"Linux {platform.release().partition('-')[0]}, CPython {platform.python_version()}; "
-        f"bucketry {version('bucketry')}."
+        f"{programs}."
     )
 
 

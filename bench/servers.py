@@ -17,8 +17,9 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from bench.presign import REGION, Presigner
+
 BIN = Path(sys.executable).parent
-REGION = "us-east-1"
 START_SECONDS = 60.0
 
 
@@ -58,6 +59,9 @@ class Measured:
     def start(self) -> Measured:
         raise NotImplementedError
 
+    def presigner(self) -> Presigner:
+        return Presigner(self.endpoint, self.access_key_id, self.secret_access_key)
+
     def client(self) -> Any:
         return boto3.client(
             "s3",
@@ -70,6 +74,7 @@ class Measured:
                 s3={"addressing_style": "path"},
                 request_checksum_calculation="when_required",
                 retries={"total_max_attempts": 3},
+                read_timeout=600,
                 max_pool_connections=32,
             ),
         )

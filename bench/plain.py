@@ -1,0 +1,91 @@
+"""Requests that wrk can't make: each exactly once, large bodies from a file, connections that only wait."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+_TIMEOUT_S = 600.0
+
+
+class Talk:
+    """One kept connection."""
+
+    def __init__(self, endpoint: str) -> None:
+        parts = urlsplit(endpoint)
+        self.host = parts.netloc
+        self._socket = socket.create_connection((parts.hostname or "", parts.port or 80), _TIMEOUT_S)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._reader = self._socket.makefile("rb")
+
+    def ask(self, method: str, target: str, body: bytes = b"", headers: str = "") -> tuple[int, bytes]:
+        """Status and body. `headers`: lines, each with its end."""
+        self._socket.sendall(self._head(method, target, len(body), headers) + body)
+        status, _, answered = self._read(has_body=method != "HEAD")
+        return status, answered
+
+    def send_file(self, method: str, target: str, file: Path, offset: int, size: int) -> tuple[int, dict[str, str]]:
+        """A body of `size` bytes of a file from `offset` on; status and headers by lower-case name."""
+        self._socket.sendall(self._head(method, target, size))
+        with file.open("rb") as source:
+            end = offset + size
+            self._socket.setblocking(True)
+            while offset < end:
+                offset += os.sendfile(self._socket.fileno(), source.fileno(), offset, end - offset)
+        self._socket.settimeout(_TIMEOUT_S)
+        status, headers, _ = self._read()
+        return status, headers
+
+    def _head(self, method: str, target: str, length: int, headers: str = "") -> bytes:
+        has_length = f"Content-Length: {length}\r\n" if method in ("PUT", "POST") else ""
+        return f"{method} {target} HTTP/1.1\r\nHost: {self.host}\r\n{has_length}{headers}\r\n".encode()
+
+    def _read(self, has_body: bool = True) -> tuple[int, dict[str, str], bytes]:
+        status = int(self._reader.readline().split(b" ", 2)[1])
+        headers = {}
+        while (line := self._reader.readline()) not in (b"\r\n", b""):
+            name, _, value = line.decode("latin-1").partition(":")
+            headers[name.lower()] = value.strip()
+        length = int(headers.get("content-length", 0)) if has_body and status != 204 else 0
+        return status, headers, self._reader.read(length)
+
+    def close(self) -> None:
+        self._reader.close()
+        self._socket.close()
+
+
+def in_threads(endpoint: str, count: int, work: Callable[[Talk, int], None], numbers: Iterable[int]) -> None:
+    """Call `work` with each number once, over `count` connections."""
+    waiting: Iterator[int] = iter(numbers)
+    lock = threading.Lock()
+
+    def one(_: int) -> None:
+        talk = Talk(endpoint)
+        try:
+            while True:
+                with lock:
+                    number = next(waiting, None)
+                if number is None:
+                    return
+                work(talk, number)
+        finally:
+            talk.close()
+
+    with ThreadPoolExecutor(count) as pool:
+        list(pool.map(one, range(count)))
+
+
+def put_all(endpoint: str, targets: Sequence[str], body: bytes, at_once: int = 8) -> None:
+    """Each target once, with the same small body."""
+
+    def put(talk: Talk, number: int) -> None:
+        status, text = talk.ask("PUT", targets[number], body)
+        if status != 200:
+            raise SystemExit(f"a fill of {endpoint} was refused: {status} {text[:300]!r}")
+
+    in_threads(endpoint, at_once, put, range(len(targets)))
