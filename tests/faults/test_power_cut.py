@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from bucketry.store.disk import commit
+from bucketry.store.disk import checkpoint
 from tests.faults.conftest import Filled
 from tests.faults.machine import Image, write_out
 from tests.faults.operations import (
@@ -118,7 +118,7 @@ async def expect_after(cut: Cut, root: Path, is_expected: Callable[[State], bool
 def test_power_cut_at_every_sync(
     filled: Filled, quick_folder: Path, monkeypatch: pytest.MonkeyPatch, pages: int
 ) -> None:
-    monkeypatch.setattr(commit, "_CHECKPOINT_PAGES", pages)
+    monkeypatch.setattr(checkpoint, "PAGES", pages)
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     cutter, states = asyncio.run(tell(filled.clean, quick_folder / "data", STORY, random.Random(seed)))

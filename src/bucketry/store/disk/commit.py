@@ -23,7 +23,7 @@ from typing import Any
 
 import apsw
 
-from bucketry.store.disk.checkpoint import Checkpoints
+from bucketry.store.disk.checkpoint import PAGES, Checkpoints
 from bucketry.store.disk.errors import BucketMissing, DiskError, DiskFull, from_os
 from bucketry.store.disk.files import Files
 from bucketry.store.disk.groups import Group
@@ -33,8 +33,7 @@ from bucketry.store.disk.transaction import Transaction
 
 LOCK_FILE = "commit.lock"
 _GROUP_LIMIT = 256
-_CHECKPOINT_PAGES = 1000  # after so many pages in the WAL they are brought into the database, between two commits
-_CHECKPOINT_AT_LAST_PAGES = 16 * _CHECKPOINT_PAGES  # then even if writers must wait for it: the WAL must begin anew
+_CHECKPOINT_AT_LAST_PAGES = 16 * PAGES  # with so many the WAL begins anew, even if writers must wait for readers
 
 
 class _HalfMade(Exception):
@@ -105,9 +104,7 @@ class Committer:
             self._restart_wal()
         self._unlock()
         self._settle(changes)
-        if self._wal_pages >= _CHECKPOINT_PAGES:
-            self._wal_pages = 0  # the next commit counts them anew
-            self._checkpoints.ask()
+        self._checkpoints.note(self._wal_pages)
         return None
 
     def _unlock(self) -> None:
@@ -135,6 +132,7 @@ class Committer:
             with self._index.errors():
                 if self._connection is None:
                     self._connection = self._open()
+                self._checkpoints.finish(self._connection)
                 self._transact(self._connection, changes)
         except _HalfMade:
             raise
