@@ -36,6 +36,8 @@ MEANINGS = {
     "store.garbage_seconds": "how often the space of what was deleted and overwritten is given back",
     "store.lifecycle_day_seconds": "how long a day of a lifecycle rule lasts; less than 86400 is for trials: then days "
     "end when they end, not at midnight UTC, and the rules are looked at every few seconds",
+    "store.access_log_seconds": "how long lines of server access logs may wait in a store process before they are "
+    "written into the target bucket; a process that is killed loses the lines that wait",
     "catalog.file": "a JSON file with the services and plans to offer; empty: the four plans of the default catalog",
 }
 

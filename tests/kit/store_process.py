@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -21,6 +22,7 @@ from bucketry.kernel import logs
 from bucketry.kernel.clock import system_clock_ms
 from bucketry.kernel.envelope import Envelope, derive_key
 from bucketry.store.disk.store import Disk
+from bucketry.store.gateway import access_logs
 from bucketry.store.gateway.context import Services, StoreSettings
 from bucketry.store.gateway.pipeline import make_server
 from bucketry.store.gateway.website import make_website_server
@@ -54,7 +56,7 @@ async def main(data: Path, log_level: str) -> None:
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_reader(sys.stdin.fileno(), stop.set)
-    services = Services(disk, identity, StoreSettings(), system_clock_ms)
+    services = Services(disk, identity, StoreSettings(access_log_seconds=0.2), system_clock_ms)
     servers = [make_server(services), make_website_server(services)]
     listeners = [socket.create_server(("127.0.0.1", 0)) for _ in servers]
     pairs = zip(servers, listeners, strict=True)
@@ -66,6 +68,7 @@ async def main(data: Path, log_level: str) -> None:
         acceptor.close()
     for server in servers:
         await server.stop(5)
+    await services.log_lines.close(partial(access_logs.deliver, services))
     await disk.close()
     identity.close()
 

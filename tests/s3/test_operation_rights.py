@@ -66,6 +66,8 @@ CALLS: dict[str, Call] = {
     "ListMultipartUploads": Call("/BUCKET?uploads"),
     "GetBucketVersioning": Call("/BUCKET?versioning"),
     "PutBucketVersioning": Call("/BUCKET?versioning", VERSIONING),
+    "GetBucketLogging": Call("/BUCKET?logging"),
+    "PutBucketLogging": Call("/BUCKET?logging", b"<BucketLoggingStatus/>"),
     "GetBucketLifecycleConfiguration": Call("/BUCKET?lifecycle"),
     "PutBucketLifecycleConfiguration": Call("/BUCKET?lifecycle", LIFECYCLE),
     "DeleteBucketLifecycleConfiguration": Call("/BUCKET?lifecycle"),

@@ -48,6 +48,7 @@ class Store(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     default_object_ownership: Ownership = "BucketOwnerEnforced"
     garbage_seconds: int = 20
     lifecycle_day_seconds: int = 86_400
+    access_log_seconds: int = 300
 
 
 class Catalog(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -156,6 +157,8 @@ def _check(settings: Settings) -> None:
         raise SettingsError("[server] workers must be between 1 and 256, or 0 for one a core.")
     if settings.store.garbage_seconds < 1:
         raise SettingsError("[store] garbage_seconds must be 1 or more.")
+    if settings.store.access_log_seconds < 1:
+        raise SettingsError("[store] access_log_seconds must be 1 or more.")
     if not 1 <= settings.store.lifecycle_day_seconds <= 86_400:
         raise SettingsError("[store] lifecycle_day_seconds must be between 1 and 86400, which is a day.")
     if bool(server.tls_certificate) != bool(server.tls_key):

@@ -7,6 +7,7 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Iterator
+from functools import partial
 
 from bucketry.kernel import logs
 from bucketry.kernel.clock import system_clock_ms
@@ -18,6 +19,7 @@ from bucketry.serve.settings import Settings
 from bucketry.serve.supervisor import GRACE_SECONDS
 from bucketry.serve.worker import Life
 from bucketry.store.disk.store import Disk
+from bucketry.store.gateway import access_logs
 from bucketry.store.gateway.context import Services, StoreSettings
 from bucketry.store.gateway.pipeline import make_server
 from bucketry.store.gateway.website import make_website_server
@@ -52,6 +54,7 @@ def open_services(
                 s3_domains=addresses.s3_domains(),
                 website_domains=tuple(dict.fromkeys((settings.server.website_domain, "localhost"))),
                 default_object_ownership=settings.store.default_object_ownership,
+                access_log_seconds=settings.store.access_log_seconds,
             ),
             clock_ms=system_clock_ms,
         )
@@ -76,4 +79,5 @@ async def serve_store(
     for acceptor in acceptors:
         acceptor.close()
     await asyncio.gather(server.stop(GRACE_SECONDS), website_server.stop(GRACE_SECONDS))
+    await services.log_lines.close(partial(access_logs.deliver, services))
     await services.disk.close()

@@ -186,9 +186,9 @@ def _delete_page(connection: Connection, bucket: str, entries: list[dict[str, An
         first = errors[0]
         if "object lock" in first.get("Message", "").lower():
             raise EngineRefused(
-                f"{len(errors)} versions in bucket {bucket} are protected by Object Lock, the first of {first.get('Key')}. "
-                "They can be removed when their retention has ended and no legal hold is on them; all others of this "
-                "page are gone."
+                f"{len(errors)} versions in bucket {bucket} are protected by Object Lock, "
+                f"the first of them {first.get('Key')}. They can be "
+                "removed when their retention has ended and no legal hold is on them; all others of this page are gone."
             )
         raise EngineRefused(
             f"The engine {connection.engine_name} did not remove {len(errors)} objects of bucket {bucket}; "

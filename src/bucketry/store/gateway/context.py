@@ -9,6 +9,7 @@ from bucketry.kernel.clock import ClockMs
 from bucketry.store.disk.store import Disk
 from bucketry.store.disk.types import Version
 from bucketry.store.gateway.http import Request
+from bucketry.store.gateway.log_lines import LogLines
 from bucketry.store.identity.store import Identity
 from bucketry.store.identity.types import BucketRecord, Caller
 from bucketry.store.s3.operations import Operation
@@ -24,6 +25,7 @@ class StoreSettings:
     website_domains: tuple[str, ...] = ("localhost",)  # BUCKET.s3-website-REGION.DOMAIN
     default_object_ownership: str = "BucketOwnerEnforced"
     max_buckets_per_account: int = 100_000
+    access_log_seconds: float = 300.0  # how long lines of access logs may wait
 
     @property
     def blocks_public_access(self) -> bool:
@@ -41,6 +43,7 @@ class Services:
     identity: Identity
     settings: StoreSettings
     clock_ms: ClockMs
+    log_lines: LogLines = field(default_factory=LogLines)
 
 
 @dataclass(slots=True)

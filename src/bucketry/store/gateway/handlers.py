@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from bucketry.store.gateway import (
     acls,
+    bucket_logging,
     bucket_policy,
     bucket_settings,
     buckets,
@@ -65,6 +66,8 @@ HANDLERS: Mapping[str, Handler] = {
     "GetBucketLifecycleConfiguration": lifecycle.get_bucket_lifecycle_configuration,
     "PutBucketLifecycleConfiguration": lifecycle.put_bucket_lifecycle_configuration,
     "DeleteBucketLifecycleConfiguration": lifecycle.delete_bucket_lifecycle_configuration,
+    "GetBucketLogging": bucket_logging.get_bucket_logging,
+    "PutBucketLogging": bucket_logging.put_bucket_logging,
     "GetBucketWebsite": bucket_settings.get_bucket_website,
     "PutBucketWebsite": bucket_settings.put_bucket_website,
     "DeleteBucketWebsite": bucket_settings.delete_bucket_website,

@@ -14,7 +14,7 @@ from secrets import token_urlsafe
 
 from bucketry.kernel import logs
 from bucketry.store.disk import errors as disk_errors
-from bucketry.store.gateway import authorise, cors, iam_api, refusals, routing
+from bucketry.store.gateway import access_logs, authorise, cors, iam_api, refusals, routing
 from bucketry.store.gateway.authenticate import Authenticator, Signed
 from bucketry.store.gateway.bodies import has_body, read_document
 from bucketry.store.gateway.context import Context, Services
@@ -61,17 +61,22 @@ class Gateway:
     async def answer(self, request: Request) -> Response:
         """The answer to a request, an error document where it fails. Raises nothing but CancelledError."""
         context = Context(self._services, request, _IAM, now_ms=self._services.clock_ms())
+        failure: S3Error | None = None
         try:
             response = await self._run(context)
         except S3Error as error:
-            response = self._refuse(context, error)
+            failure = error
+            response = self._refuse(context, failure)
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            response = self._refuse(context, self._translate(context, error))
+            failure = self._translate(context, error)
+            response = self._refuse(context, failure)
         bucket = context.bucket
         if bucket is not None and bucket.cors is not None and request.method != "OPTIONS":
             response.headers += self._cors.headers_for(bucket, request)
+        if bucket is not None and access_logs.SETTING in bucket.settings:
+            access_logs.note(context, response, failure, self._host_id)
         if self._logs_access:
             self._log_access(context, response)
         return response

@@ -11,7 +11,8 @@ Follows "Principal" and "NotPrincipal" of the IAM User Guide:
   account: AWS grants the unsigned too, here only `*` does.
 * A role is every session of it; the ARN of a session is that one alone. NotPrincipal in a Deny spares a session only
   when the role, the session and the account are listed.
-* Service and Federated principals are read and match nobody: no service and no identity provider signs requests here.
+* A Service principal is that service of the store itself, which signs nothing: the delivery of logs. Federated ones are
+  read and match nobody: no identity provider signs requests here.
 
 The partition of an ARN (aws, aws-us-gov, aws-cn) is dropped: an installation has one partition, and policies written
 for any of them are meant.
@@ -54,9 +55,15 @@ class Principal:
     canonical_id: str | None
     is_root: bool
     role_arn: str | None = None  # of a role's session: the role's, beside its own in `arn`
+    service: str | None = None  # the name of a service of the store's own, which has no account
 
 
 ANONYMOUS = Principal(account_id=None, arn=None, canonical_id=None, is_root=False)
+
+
+def service_principal(name: str) -> Principal:
+    """A service of the store itself, as `logging.s3.amazonaws.com`."""
+    return Principal(account_id=None, arn=None, canonical_id=None, is_root=False, service=name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,7 @@ class PrincipalSet:
     users: frozenset[str]
     canonical_ids: frozenset[str]
     federated: bool
+    services: frozenset[str] = frozenset()
 
     def _account_listed(self, principal: Principal) -> bool:
         return principal.account_id in self.accounts or (
@@ -92,7 +100,7 @@ class PrincipalSet:
         if self.everyone:
             return Grant.DIRECT
         if principal.account_id is None:
-            return Grant.NONE
+            return Grant.DIRECT if principal.service is not None and principal.service in self.services else Grant.NONE
         if self._account_listed(principal):
             return Grant.DIRECT if principal.is_root or self._user_listed(principal) else Grant.ACCOUNT
         return Grant.DIRECT if self._user_listed(principal) else Grant.NONE
@@ -109,7 +117,7 @@ class PrincipalSet:
 
     def denies_except(self, principal: Principal) -> bool:
         """Whether a Deny with this as its NotPrincipal speaks of them."""
-        if self.everyone:
+        if self.everyone or (principal.service is not None and principal.service in self.services):
             return False
         if principal.account_id is None or not self._account_listed(principal):
             return True
@@ -132,6 +140,7 @@ def parse_principals(element: object) -> PrincipalSet:
     accounts: set[str] = set()
     users: set[str] = set()
     canonical_ids: set[str] = set()
+    services: set[str] = set()
     for kind, listed in element.items():
         for name in _names(kind, listed):
             if kind == "AWS" and name == "*":
@@ -144,8 +153,10 @@ def parse_principals(element: object) -> PrincipalSet:
                 canonical_ids.add(name)
             else:
                 _demand(_OTHER.fullmatch(name) is not None, name)
+                if kind == "Service":
+                    services.add(name)
     frozen = (frozenset(accounts), frozenset(users), frozenset(canonical_ids))
-    return PrincipalSet(everyone, *frozen, "Federated" in element)
+    return PrincipalSet(everyone, *frozen, "Federated" in element, frozenset(services))
 
 
 def _demand(good: bool, name: str) -> None:

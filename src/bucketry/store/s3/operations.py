@@ -99,6 +99,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "PutLifecycleConfiguration",
         "PutLifecycleConfiguration",
     ),
+    *_settings("logging", "BucketLogging", "GetBucketLogging", "PutBucketLogging"),
     *_settings(
         "object-lock",
         "ObjectLockConfiguration",
@@ -179,7 +180,6 @@ NOT_SUPPORTED: dict[str, frozenset[Resource]] = {
             "analytics",
             "intelligent-tiering",
             "inventory",
-            "logging",
             "metadataConfiguration",
             "metadataTable",
             "metrics",
