@@ -80,18 +80,26 @@ def serve(session: Session, config: str | None, **flags: Any) -> int:
 
 @click.command("fsck", cls=ServerCommand)
 @click.option("--deep", is_flag=True, help="Read every object and compare its checksums.")
+@click.option("--rebuild", is_flag=True, help="First make damaged indexes anew; the server must be stopped.")
+@click.option("--bucket", metavar="NAME", help="With --rebuild: make the index of this bucket anew in any case.")
 @pass_session
 @errors_in_one_line
-def fsck(session: Session, deep: bool) -> int:
+def fsck(session: Session, deep: bool, rebuild: bool, bucket: str | None) -> int:
     """Check the store: references, counters and, with --deep, every byte. Exit code 1 where something is wrong."""
     folder = existing_folder(session)
-    from bucketry.serve.checking import check_store  # the store's libraries are for this command alone
+    if bucket is not None and not rebuild:
+        raise click.UsageError("--bucket goes with --rebuild.")
+    from bucketry.serve.checking import check_store, rebuild_store  # the store's libraries are for this command alone
 
+    if rebuild:
+        done, lost = rebuild_store(folder, bucket)
+        for line in [*done, *lost] or ["No index is damaged."]:
+            message(line)
     findings = asyncio.run(check_store(folder, deep))
     for finding in findings:
         click.echo(finding)
     message(f"{len(findings)} problem(s) found." if findings else "The store is sound.")
-    return 1 if findings else 0
+    return 1 if findings or (rebuild and lost) else 0
 
 
 @click.command("snapshot", cls=ServerCommand)

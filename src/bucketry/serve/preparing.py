@@ -30,7 +30,10 @@ async def prepare(folder: DataFolder, master_key: bytes, settings: Settings, add
         access_key_id, secret = await marketplace_keys(identity, admin)
         disk = open_disk(folder)
         try:
-            for done in await disk.recover({(bucket.name, bucket.bucket_id) for bucket in identity.all_buckets()}):
+            known = {(bucket.name, bucket.bucket_id) for bucket in identity.all_buckets()}
+            for reason in await disk.damaged(known):
+                log.error("a bucket can't be read; the others are served", reason=reason)
+            for done in await disk.recover(known):
                 log.warning("recovered", what=done)
         finally:
             await disk.close()

@@ -23,6 +23,7 @@ import errno
 
 import apsw
 
+_REMEDY = "stop the server and run `bucketry fsck --rebuild`, or restore a snapshot"
 _FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
 
 
@@ -105,7 +106,7 @@ def from_sqlite(error: apsw.Error, bucket: str) -> DiskError:
             f"no room on the disk for the index of bucket {bucket}; free some space, deleting objects works"
         )
     if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
-        return IndexDamaged(f"the index of bucket {bucket} is damaged: {error}; run `bucketry fsck`, restore a backup")
+        return IndexDamaged(f"the index of bucket {bucket} is damaged: {error}; {_REMEDY}")
     if isinstance(error, apsw.CantOpenError):
         return BucketMissing(f"the index of bucket {bucket} can't be opened: {error}")
     if isinstance(error, apsw.SQLError):

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import quote
 
-from bucketry.store.disk import leftovers
+import apsw
+
+from bucketry.store.disk import leftovers, schema
 from bucketry.store.disk.commit import LOCK_FILE
-from bucketry.store.disk.errors import DiskError, from_os
+from bucketry.store.disk.errors import DiskError, IndexDamaged, from_os
 from bucketry.store.disk.files import Files
 from bucketry.store.disk.index import INDEX_FILE, Index
 from bucketry.store.disk.transaction import Transaction
@@ -57,6 +60,35 @@ def recover(root: Path, known: set[str], files: Files, vfs: str | None, now_ms: 
         except DiskError as error:
             done.append(str(error))
     return done
+
+
+def damaged(root: Path, known: set[str]) -> list[str]:
+    """A sentence for each of the buckets `known` whose index can't even be opened. Quick: one that was not closed
+    properly is `recover`'s, of the others the first pages alone are read, without a lock or a file beside them."""
+    found = []
+    for folder in sorted(known):
+        path = root / folder / INDEX_FILE
+        if path.with_name(f"{INDEX_FILE}-wal").exists():
+            continue
+        try:
+            with Index(root / folder, None).errors():
+                look(path, folder)
+        except DiskError as error:
+            found.append(str(error))
+    return found
+
+
+def look(path: Path, folder: str) -> None:
+    """Read the first pages of an index that nobody has open. IndexDamaged, NewerFormat."""
+    connection = apsw.Connection(
+        f"file:{quote(str(path))}?immutable=1", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    )
+    try:
+        schema.format_of(connection, folder)
+        if connection.execute("SELECT count(*) FROM totals").get != 1:
+            raise IndexDamaged(f"the index of bucket {folder} has no totals; run `bucketry fsck`")
+    finally:
+        connection.close(True)
 
 
 def _is_empty(path: Path, vfs: str | None) -> bool:

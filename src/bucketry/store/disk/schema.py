@@ -101,7 +101,7 @@ def format_of(connection: apsw.Connection, bucket: str) -> int:
     """The format of an index. IndexDamaged: it is none; NewerFormat: a later bucketry's."""
     found = connection.execute("SELECT value FROM meta WHERE name = 'format'").get
     if not isinstance(found, int) or found < 1:
-        raise IndexDamaged(f"the index of bucket {bucket} names no format; run `bucketry fsck`, restore a backup")
+        raise IndexDamaged(f"the index of bucket {bucket} names no format; run `bucketry fsck`")
     if found > CURRENT_FORMAT:
         raise NewerFormat(
             f"the index of bucket {bucket} has format {found}, this bucketry knows formats up to {CURRENT_FORMAT}; "

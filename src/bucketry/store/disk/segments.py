@@ -146,6 +146,11 @@ def verify(block: bytes | bytearray | memoryview, checksums: bytes, number: int)
     return len(checksums) >= at + _CRC.size and bool(_crc32c(block) == _CRC.unpack_from(checksums, at)[0])
 
 
+def begins_record(data: bytes | bytearray) -> bool:
+    """Whether a page looks like the beginning of a record: quick, and no proof."""
+    return data.startswith(_HEADER_MAGIC)
+
+
 def decode_header(data: bytes | bytearray) -> tuple[RecordHeader, int, int] | None:
     """(header, its size, size of the data) of what a record begins with; None: that is no whole header."""
     if len(data) < _HEADER.size:

@@ -152,6 +152,11 @@ class Disk:
             "recovering", recovery.recover, self._root, folders, self._files, self._vfs, self._clock_ms()
         )
 
+    async def damaged(self, known: Iterable[tuple[str, str]]) -> list[str]:
+        """A sentence for each bucket of `known` that can't be opened: looked at after a start, before serving."""
+        folders = {folder_name(*names) for names in known}
+        return await self._in_thread("looking at the buckets", recovery.damaged, self._root, folders)
+
     async def collect_garbage(self, only: Iterable[tuple[str, str]] | None = None) -> Collected:
         """Give back the space of what was deleted, in all buckets or `only` these. One bucket's failure doesn't stop
         the others; it is raised at the end."""
