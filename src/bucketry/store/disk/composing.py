@@ -149,7 +149,8 @@ class Composer:
         """The record that a row means, by key, ETag and size, where the row of its extent is missing."""
         for (segment, _), record in self._free.items():
             header, footer = record.header, record.footer
-            if (header.key, footer.etag, record.data_size) == (row[_KEY], row[_ETAG], row[_SIZE]):
+            is_same = (header.key, footer.etag, record.data_size) == (row[_KEY], row[_ETAG], row[_SIZE])
+            if is_same and not header.seal:
                 return self._refer(segment, record)
         return None
 
@@ -170,6 +171,9 @@ class Composer:
     def _take_in(self, segment: str, record: Record) -> None:
         """Give a record that no row refers to a row of its own."""
         header = record.header
+        if header.seal:
+            self._made.lost.append(f"{header.key}: {record.data_size} encrypted bytes, whose tags were in the index")
+            return
         if header.kind == "part" or header.part_number:
             self._take_part(segment, record)
             return

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import apsw
 import pytest
 
+from bucketry.kernel.envelope import Envelope
 from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.errors import IndexDamaged, NewerFormat
 from bucketry.store.disk.files import Files
 from bucketry.store.disk.rebuild import Rebuilt, is_damaged, rebuild
-from bucketry.store.disk.segments import RecordHeader
+from bucketry.store.disk.sealing import STORE_KEY, Protection
+from bucketry.store.disk.segments import RecordFooter, RecordHeader
 from bucketry.store.disk.store import Disk
 from bucketry.store.disk.types import Marker, NewObject
 from tests.unit.store.disk.objects import (
@@ -23,6 +26,7 @@ from tests.unit.store.disk.objects import (
     etag_of,
     make_bucket,
     multipart,
+    new_object,
     new_upload,
     open_disk,
     put,
@@ -184,6 +188,22 @@ async def test_any_damaged_page_is_noticed_or_harmless_and_most_comes_back(tmp_p
     await disk.collect_garbage()
     assert await disk.check(deep=True) == []
     await disk.close()
+
+
+async def test_encrypted_bytes_never_come_back_as_if_they_were_not(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, clock_ms=lambda: 1, envelope=Envelope([bytes(32)]))
+    bucket = await make_bucket(disk)
+    data = body("secret", 50_000)
+    writer = await bucket.writer(RecordHeader("object", "secret", 1), len(data), Protection())
+    await writer.write(data)
+    new = replace(new_object("secret", data), encryption=STORE_KEY)
+    await bucket.put(new, await writer.finish(RecordFooter(etag_of(data))))
+    await disk.close()
+    assert (remake(bucket.folder).lost, is_damaged(bucket.folder, Files())) == ([], False)
+    (bucket.folder / "index.sqlite").unlink()
+    (lost,) = remake(bucket.folder).lost
+    assert lost.startswith("secret: 50000 encrypted bytes")
+    await expect(tmp_path, {})
 
 
 async def test_interrupted_rebuild_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
