@@ -16,7 +16,7 @@ from bucketry.marketplace.domain.ports import (
     BucketNotEmpty,
     BucketSettings,
     Emptied,
-    Permissions,
+    Rights,
     Usage,
 )
 
@@ -35,7 +35,7 @@ class MemoryBucket:
 class MemoryKey:
     key: AccessKey
     buckets: Sequence[str]
-    permissions: Permissions
+    rights: Rights
     labels: Mapping[str, str]
 
 
@@ -97,16 +97,16 @@ class MemoryEngine:
         return Usage(held.objects, held.size_bytes, held.uploads) if held else Usage(0, 0, 0)
 
     async def grant(
-        self, binding_guid: str, buckets: Sequence[str], permissions: Permissions, labels: Mapping[str, str]
+        self, binding_guid: str, buckets: Sequence[str], rights: Rights, labels: Mapping[str, str]
     ) -> AccessKey:
         self._maybe_fail("grant")
         key = AccessKey(ids.access_key_id(), ids.secret_access_key())
-        self.keys[binding_guid] = MemoryKey(key, tuple(buckets), permissions, dict(labels))
+        self.keys[binding_guid] = MemoryKey(key, tuple(buckets), rights, dict(labels))
         return key
 
-    async def restrict(self, binding_guid: str, buckets: Sequence[str], permissions: Permissions) -> None:
+    async def restrict(self, binding_guid: str, buckets: Sequence[str], rights: Rights) -> None:
         if binding_guid in self.keys:
-            self.keys[binding_guid].buckets, self.keys[binding_guid].permissions = tuple(buckets), permissions
+            self.keys[binding_guid].buckets, self.keys[binding_guid].rights = tuple(buckets), rights
 
     async def revoke(self, binding_guid: str) -> None:
         self._maybe_fail("revoke")

@@ -108,7 +108,26 @@ async def test_wrong_types_are_400(broker: Broker, fields: dict[str, object]) ->
 
 @pytest.mark.parametrize(
     "parameters",
-    [{"unknown": 1}, {"permissions": "all"}, {"prefix": "a/"}, {"expires_in": 5}, {"additional_instances": ["nobody"]}],
+    [
+        {"unknown": 1},
+        {"permissions": "all"},
+        {"prefix": ""},
+        {"prefix": "a/*"},
+        {"prefix": "a${aws:username}"},
+        {"prefix": "a\n"},
+        {"prefix": ["a"]},
+        {"source_ip": []},
+        {"source_ip": "everywhere"},
+        {"source_ip": ["192.0.2.1", "192.0.2.1/24"]},
+        {"source_ip": ["1.2.3.4/33"]},
+        {"expires_in": 5},
+        {"expires_in": "soon"},
+        {"expires_in": "0d"},
+        {"expires_in": "5s"},
+        {"expires_in": "99999w"},
+        {"expires_in": "1d\n"},
+        {"additional_instances": ["nobody"]},
+    ],
 )
 async def test_bad_parameters_leave_nothing(broker: Broker, parameters: dict[str, object]) -> None:
     """BND-12."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlencode, urlsplit
 
@@ -258,7 +259,8 @@ def ask_identity(key: dict[str, Any], service: str, action: str, **parameters: s
 
 
 def test_no_action_on_identities_is_open_to_a_key(shared: Customer, key: dict[str, Any], other: dict[str, Any]) -> None:
-    """Every action of IAM and STS that the SDK knows, on its own user and on another's; only who it is is told."""
+    """Every action of IAM and STS that the SDK knows, on its own user and on another's: only who it is is told, and a
+    session given that may no more."""
     iam = shared.server.client("iam")
     own = shared.server.client("sts", key).get_caller_identity()["Arn"].rpartition("/")[2]
     theirs = shared.server.client("sts", other).get_caller_identity()["Arn"].rpartition("/")[2]
@@ -282,7 +284,16 @@ def test_no_action_on_identities_is_open_to_a_key(shared: Customer, key: dict[st
                     answered.add(action)
                 else:
                     assert reply.code in ("AccessDenied", "NotImplemented", "ValidationError"), (action, reply.body)
-    assert answered == {"GetCallerIdentity"}
+    assert answered == {"GetCallerIdentity", "GetSessionToken"}
+    made = shared.server.client("sts", key).get_session_token()["Credentials"]
+    session = boto3.Session(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], key["region"])
+    s3 = session.client("s3", endpoint_url=key["endpoint_url"])
+    s3.head_object(Bucket=key["bucket"], Key="k")
+    assert refusal(lambda: s3.get_object(Bucket=other["bucket"], Key="k")) == "AccessDenied"
+    assert refusal(lambda: s3.delete_bucket_policy(Bucket=key["bucket"])) == "AccessDenied"
+    for service, action in (("iam", "list_users"), ("sts", "get_session_token")):
+        client = session.client(service, endpoint_url=key["endpoint_url"])
+        assert refusal(getattr(client, action)) == "AccessDenied"
     after = [(user["UserName"], iam.list_user_policies(UserName=user["UserName"])["PolicyNames"])
              for user in iam.list_users()["Users"] if user["UserName"] in (own, theirs)]  # fmt: skip
     assert len(after) == 2
@@ -334,6 +345,22 @@ def test_additional_instances_are_reached_too(customer: Customer) -> None:
     s3.list_objects_v2(Bucket=key["bucket"])
 
 
+def test_prefix_source_ip_and_expires_in_limit_a_key(customer: Customer) -> None:
+    own, second = customer.order(name="own"), customer.order(name="second")
+    parameters = {"prefix": "in/", "source_ip": ["127.0.0.0/8", "::1"], "expires_in": "1h"}
+    key = customer.key(own, "narrow", additional_instances=[second], **parameters)
+    s3 = customer.s3(key)
+    for bucket in (key["bucket"], *key["additional_buckets"]):
+        s3.put_object(Bucket=bucket, Key="in/k", Body=b"body")
+        assert [found["Key"] for found in s3.list_objects_v2(Bucket=bucket, Prefix="in/")["Contents"]] == ["in/k"]
+        assert refusal(partial(s3.put_object, Bucket=bucket, Key="k")) == "AccessDenied"
+        assert refusal(partial(s3.list_objects_v2, Bucket=bucket)) == "AccessDenied"
+    away = customer.s3(customer.key(own, "away", source_ip="192.0.2.0/24"))
+    assert refusal(lambda: away.list_objects_v2(Bucket=key["bucket"])) == "AccessDenied"
+    shown = customer.ok("service-key", own, "narrow", "--json").value["credentials"]
+    assert shown["access_key_id"] == key["access_key_id"]
+
+
 def test_an_instance_of_another_space_is_out_of_reach(customer: Customer, shared: Customer) -> None:
     customer.order(name="own")
     shared.order(name="only-there")
@@ -347,7 +374,7 @@ def test_an_instance_of_another_space_is_out_of_reach(customer: Customer, shared
 
 @pytest.mark.parametrize(
     "parameters",
-    [{"colour": "red"}, {"prefix": "a/"}, {"expires_in": "1h"}, {"source_ip": ["10.0.0.0/8"]}, {"permissions": "all"}],
+    [{"colour": "red"}, {"prefix": "*"}, {"expires_in": "soon"}, {"source_ip": ["10.0.0.1/8"]}, {"permissions": "all"}],
     ids=lambda parameters: next(iter(parameters)),
 )
 def test_a_parameter_that_is_not_kept_is_refused_by_name(customer: Customer, parameters: dict[str, Any]) -> None:
@@ -384,6 +411,10 @@ def test_revoked_credentials_fail_on_the_next_request_in_every_worker(customer: 
         key = customer.key("own")
     s3 = customer.s3(key)
     s3.put_object(Bucket=key["bucket"], Key="k", Body=b"body")
+    made = customer.server.client("sts", key).get_session_token()["Credentials"]
+    session = boto3.Session(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], key["region"])
+    in_session = session.client("s3", endpoint_url=key["endpoint_url"])
+    in_session.get_object(Bucket=key["bucket"], Key="k")
     target = s3.generate_presigned_url("get_object", {"Bucket": key["bucket"], "Key": "k"})
     target = target.removeprefix(key["endpoint_url"])
     connections = [http.client.HTTPConnection(key["endpoint"], timeout=30) for _ in range(CONNECTIONS)]
@@ -398,6 +429,7 @@ def test_revoked_credentials_fail_on_the_next_request_in_every_worker(customer: 
         for connection in connections:
             connection.close()
     assert refusal(lambda: s3.list_objects_v2(Bucket=key["bucket"])) == "InvalidAccessKeyId"
+    assert refusal(lambda: in_session.list_objects_v2(Bucket=key["bucket"])) == "InvalidToken"
     assert ask_identity(key, "sts", "GetCallerIdentity").code == "InvalidClientTokenId"
 
 

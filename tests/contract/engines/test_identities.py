@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from bucketry.kernel import ids
 from bucketry.marketplace.domain.errors import EngineRefused
-from bucketry.marketplace.domain.ports import AccessKey, BucketSettings, Permissions
+from bucketry.marketplace.domain.ports import AccessKey, BucketSettings, Permissions, Rights
 from tests.contract.engines.conftest import EngineUnderTest
 
 LABELS = {"bucketry:instance": "i1", "bucketry:space": "späce ~ (x)"}
@@ -35,7 +36,7 @@ def policy_of(under_test: EngineUnderTest, binding_guid: str) -> dict[str, Any]:
 
 async def test_a_grant_is_a_user_with_its_policy_and_one_key(under_test: EngineUnderTest) -> None:
     guid = ids.guid()
-    key = await under_test.engine.grant(guid, ["one", "two"], Permissions.READ_ONLY, LABELS)
+    key = await under_test.engine.grant(guid, ["one", "two"], Rights(Permissions.READ_ONLY), LABELS)
     user = user_of(under_test, guid)
     assert user["Path"] == "/bucketry/"
     assert {tag["Key"]: tag["Value"] for tag in user["Tags"]} == {
@@ -49,15 +50,15 @@ async def test_a_grant_is_a_user_with_its_policy_and_one_key(under_test: EngineU
 
 async def test_a_grant_after_one_that_broke_off_has_one_new_key(under_test: EngineUnderTest) -> None:
     guid = ids.guid()
-    first = await under_test.engine.grant(guid, ["one"], Permissions.READ_WRITE, LABELS)
-    second = await under_test.engine.grant(guid, ["one"], Permissions.READ_WRITE, LABELS)
+    first = await under_test.engine.grant(guid, ["one"], Rights(Permissions.READ_WRITE), LABELS)
+    second = await under_test.engine.grant(guid, ["one"], Rights(Permissions.READ_WRITE), LABELS)
     assert first.access_key_id != second.access_key_id
     assert keys_of(under_test, guid) == [second.access_key_id]
 
 
 async def test_a_revocation_leaves_nothing_and_again_is_nothing(under_test: EngineUnderTest) -> None:
     guid = ids.guid()
-    await under_test.engine.grant(guid, ["one"], Permissions.READ_WRITE, LABELS)
+    await under_test.engine.grant(guid, ["one"], Rights(Permissions.READ_WRITE), LABELS)
     for _ in range(2):
         await under_test.engine.revoke(guid)
     with pytest.raises(ClientError, match="NoSuchEntity"):
@@ -82,17 +83,17 @@ async def test_a_half_made_grant_is_revoked(under_test: EngineUnderTest, left: s
 
 async def test_rights_can_be_narrowed(under_test: EngineUnderTest) -> None:
     guid = ids.guid()
-    key = await under_test.engine.grant(guid, ["one", "two"], Permissions.READ_WRITE, LABELS)
-    await under_test.engine.restrict(guid, ["one"], Permissions.READ_WRITE)
+    key = await under_test.engine.grant(guid, ["one", "two"], Rights(Permissions.READ_WRITE), LABELS)
+    await under_test.engine.restrict(guid, ["one"], Rights(Permissions.READ_WRITE))
     assert policy_of(under_test, guid)["Statement"][0]["Resource"] == ["arn:aws:s3:::one"]
     assert keys_of(under_test, guid) == [key.access_key_id]
-    await under_test.engine.restrict(ids.guid(), ["one"], Permissions.READ_WRITE)
+    await under_test.engine.restrict(ids.guid(), ["one"], Rights(Permissions.READ_WRITE))
 
 
 async def test_too_many_buckets_are_refused_before_anything_is_made(under_test: EngineUnderTest) -> None:
     guid = ids.guid()
     with pytest.raises(EngineRefused):
-        await under_test.engine.grant(guid, [f"bkt-{n:036}" for n in range(30)], Permissions.READ_WRITE, LABELS)
+        await under_test.engine.grant(guid, [f"bkt-{n:036}" for n in range(30)], Rights(Permissions.READ_WRITE), LABELS)
     with pytest.raises(ClientError, match="NoSuchEntity"):
         user_of(under_test, guid)
 
@@ -100,8 +101,8 @@ async def test_too_many_buckets_are_refused_before_anything_is_made(under_test: 
 async def test_ids_of_platforms_share_no_user(under_test: EngineUnderTest) -> None:
     lower, upper = f"binding.{ids.hex_id()}~a", ""
     upper = lower.upper()
-    one = await under_test.engine.grant(lower, ["one"], Permissions.READ_WRITE, LABELS)
-    other = await under_test.engine.grant(upper, ["two"], Permissions.READ_WRITE, LABELS)
+    one = await under_test.engine.grant(lower, ["one"], Rights(Permissions.READ_WRITE), LABELS)
+    other = await under_test.engine.grant(upper, ["two"], Rights(Permissions.READ_WRITE), LABELS)
     await under_test.engine.revoke(upper)
     assert one.access_key_id != other.access_key_id
     found = under_test.iam().get_paginator("list_users").paginate(PathPrefix="/bucketry/")
@@ -126,7 +127,7 @@ async def granted(under_test: EngineUnderTest, permissions: Permissions) -> tupl
     for bucket in (mine, other):
         await under_test.engine.create_bucket(bucket, BucketSettings())
         under_test.s3().put_object(Bucket=bucket, Key="a", Body=b"1")
-    return mine, other, await under_test.engine.grant(ids.guid(), [mine], permissions, {})
+    return mine, other, await under_test.engine.grant(ids.guid(), [mine], Rights(permissions), {})
 
 
 async def test_read_write_works_in_its_bucket_alone(under_test: EngineUnderTest) -> None:
@@ -176,12 +177,63 @@ async def test_read_only_and_write_only_do_what_they_say(under_test: EngineUnder
     assert refused(s3.delete_object, Bucket=mine, Key="b") == "AccessDenied"
 
 
+async def limited(under_test: EngineUnderTest, rights: Rights) -> tuple[str, Any]:
+    """A bucket with `in/a` and `out` in it, and a client with a key of these rights."""
+    if not under_test.is_enforcing:
+        pytest.skip("this engine checks no permissions")
+    bucket = under_test.bucket()
+    await under_test.engine.create_bucket(bucket, BucketSettings())
+    for key in ("in/a", "out"):
+        under_test.s3().put_object(Bucket=bucket, Key=key, Body=b"1")
+    return bucket, under_test.s3(await under_test.engine.grant(ids.guid(), [bucket], rights, {}))
+
+
+async def test_a_prefix_is_all_that_a_key_reaches(under_test: EngineUnderTest) -> None:
+    bucket, s3 = await limited(under_test, Rights(prefix="in/"))
+    s3.put_object(Bucket=bucket, Key="in/b", Body=b"2")
+    assert [found["Key"] for found in s3.list_objects_v2(Bucket=bucket, Prefix="in/")["Contents"]] == ["in/a", "in/b"]
+    assert refused(s3.list_objects_v2, Bucket=bucket) == "AccessDenied"
+    assert refused(s3.list_objects_v2, Bucket=bucket, Prefix="i") == "AccessDenied"
+    for key in ("out", "in", "IN/a", "out/in/a"):
+        assert refused(s3.get_object, Bucket=bucket, Key=key) == "AccessDenied"
+        assert refused(s3.put_object, Bucket=bucket, Key=key, Body=b"") == "AccessDenied"
+        assert refused(s3.delete_object, Bucket=bucket, Key=key) == "AccessDenied"
+    assert refused(s3.copy_object, Bucket=bucket, Key="in/c", CopySource=f"{bucket}/out") == "AccessDenied"
+    assert refused(s3.get_bucket_cors, Bucket=bucket) == "AccessDenied"
+    rules = [{"ID": "all", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}]
+    lifecycle = {"Rules": rules}
+    call = s3.put_bucket_lifecycle_configuration
+    assert refused(call, Bucket=bucket, LifecycleConfiguration=lifecycle) in ("AccessDenied", "NotImplemented")
+
+
+@pytest.mark.parametrize(("addresses", "works"), [(("192.0.2.0/24",), False), (("192.0.2.7", "127.0.0.0/8"), True)])
+async def test_a_key_works_from_its_addresses_alone(
+    under_test: EngineUnderTest, addresses: tuple[str, ...], works: bool
+) -> None:
+    bucket, s3 = await limited(under_test, Rights(source_ips=addresses))
+    if works:
+        assert s3.get_object(Bucket=bucket, Key="out")["Body"].read() == b"1"
+    else:
+        for call in (s3.list_objects_v2, s3.get_bucket_location):
+            assert refused(call, Bucket=bucket) == "AccessDenied"
+        assert refused(s3.get_object, Bucket=bucket, Key="out") == "AccessDenied"
+
+
+async def test_a_key_works_until_its_end_and_no_longer(under_test: EngineUnderTest) -> None:
+    now_ms = time.time_ns() // 1_000_000
+    bucket, s3 = await limited(under_test, Rights(ends_ms=now_ms + 3_600_000))
+    assert s3.get_object(Bucket=bucket, Key="out")["Body"].read() == b"1"
+    bucket, s3 = await limited(under_test, Rights(ends_ms=now_ms))
+    assert refused(s3.get_object, Bucket=bucket, Key="out") == "AccessDenied"
+    assert refused(s3.list_objects_v2, Bucket=bucket) == "AccessDenied"
+
+
 async def test_a_revoked_key_fails_on_the_next_request(under_test: EngineUnderTest) -> None:
     if not under_test.is_enforcing:
         pytest.skip("this engine checks no permissions")
     bucket, guid = under_test.bucket(), ids.guid()
     await under_test.engine.create_bucket(bucket, BucketSettings())
-    s3 = under_test.s3(await under_test.engine.grant(guid, [bucket], Permissions.READ_WRITE, {}))
+    s3 = under_test.s3(await under_test.engine.grant(guid, [bucket], Rights(Permissions.READ_WRITE), {}))
     s3.put_object(Bucket=bucket, Key="a", Body=b"1")
     await under_test.engine.revoke(guid)
     assert refused(s3.get_object, Bucket=bucket, Key="a") == "InvalidAccessKeyId"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bucketry.kernel import ids, logs
-from bucketry.marketplace.domain import schemas
+from bucketry.marketplace.domain import binding_rights, schemas
 from bucketry.marketplace.domain.context import Context, check_name, is_alike
 from bucketry.marketplace.domain.credentials import Credentials, document
 from bucketry.marketplace.domain.errors import (
@@ -27,7 +27,7 @@ from bucketry.marketplace.domain.errors import (
 )
 from bucketry.marketplace.domain.holds import Work
 from bucketry.marketplace.domain.ports import AccessKey, Duplicate, StillReferenced
-from bucketry.marketplace.domain.settling import Settling, permissions_of
+from bucketry.marketplace.domain.settling import Settling
 from bucketry.marketplace.domain.values import (
     Binding,
     BindingKind,
@@ -156,6 +156,7 @@ class Bindings:
         Raises InstanceNotFound, WrongService, InvalidParameters, NotBindable, AppNotFound; nothing is left then.
         """
         schemas.check_binding_create(order.parameters)
+        binding_rights.check(order.parameters)
         additional = await self._additional(order)
         async with contextlib.AsyncExitStack() as stack:
             works: dict[str, tuple[Work, Instance]] = {}
@@ -231,7 +232,10 @@ class Bindings:
         engine = self._context.engine(instance.engine)
         try:
             key = await engine.grant(
-                binding.guid, [instance.bucket, *buckets], permissions_of(binding), _labels(instance, binding)
+                binding.guid,
+                [instance.bucket, *buckets],
+                binding_rights.of_binding(binding),
+                _labels(instance, binding),
             )
             ready = replace(binding, state=BindingState.READY, sealed_key=self._seal(binding.guid, key))
             await work.save_binding(ready, last=True)

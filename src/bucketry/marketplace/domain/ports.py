@@ -25,6 +25,16 @@ class Permissions(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Rights:
+    """What a binding may do in its buckets, and within which limits."""
+
+    permissions: Permissions = Permissions.READ_WRITE
+    prefix: str = ""  # of the keys that it may use, in each bucket; "": all, and the bucket's settings
+    source_ips: tuple[str, ...] = ()  # addresses and CIDR ranges that it may ask from; none: from anywhere
+    ends_ms: int | None = None  # from when on it may do nothing
+
+
+@dataclass(frozen=True, slots=True)
 class BucketSettings:
     """How a bucket is to be.
 
@@ -121,12 +131,12 @@ class Engine(Protocol):
         ...
 
     async def grant(
-        self, binding_guid: str, buckets: Sequence[str], permissions: Permissions, labels: Mapping[str, str]
+        self, binding_guid: str, buckets: Sequence[str], rights: Rights, labels: Mapping[str, str]
     ) -> AccessKey:
         """Make the binding's own identity and key for `buckets`; a key of an earlier try is replaced."""
         ...
 
-    async def restrict(self, binding_guid: str, buckets: Sequence[str], permissions: Permissions) -> None:
+    async def restrict(self, binding_guid: str, buckets: Sequence[str], rights: Rights) -> None:
         """Change what an existing identity may reach; nothing if there is none."""
         ...
 

@@ -141,6 +141,32 @@ BINDING_CREATE: dict[str, Any] = {
                 "description": "What the credentials may do; read-write where not given. write-only: store objects, "
                 "neither read, list nor delete them.",
             },
+            "prefix": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 512,
+                "not": {"pattern": "[*?$\\x00-\\x1f\\x7f]"},
+                "description": "How the keys begin that these credentials reach, in each of their buckets. They read "
+                "and set no settings of the bucket then. Without * ? and $.",
+            },
+            "source_ip": {
+                "type": ["string", "array"],
+                "items": {"type": "string", "minLength": 1, "maxLength": 64},
+                "minItems": 1,
+                "maxItems": 20,
+                "uniqueItems": True,
+                "minLength": 1,
+                "maxLength": 64,
+                "description": "Addresses and ranges (192.0.2.0/24) from which the credentials work, and from nowhere "
+                "else.",
+            },
+            "expires_in": {
+                "type": "string",
+                "pattern": "^[1-9][0-9]{0,8}[smhdw]$",
+                "not": {"pattern": "\\s"},  # a line's end would pass for the text's
+                "description": "How long the credentials work: a number with s, m, h, d or w for seconds to weeks, as "
+                "12h or 90d.",
+            },
         }
     ),
 }
@@ -209,7 +235,8 @@ def _sentence(error: ValidationError) -> str:
         case "enum":
             reason = f"{value} is none of {', '.join(map(str, expected))}"
         case "type":
-            reason = f"{value} is not of type {expected}"
+            types = expected if isinstance(expected, list) else [expected]
+            reason = f"{value} is not of type {' or '.join(types)}"
         case "required":
             missing = next(name for name in expected if name not in instance)
             reason = f"{missing} is missing"
@@ -228,6 +255,10 @@ def _sentence(error: ValidationError) -> str:
             reason = "names something twice"
         case "pattern":
             reason = f"{value} does not match {expected}"
+            if "description" in known:
+                reason = f"{value} is none. {known['description'].rstrip('.')}"
+        case "not":
+            reason = f"{value} is not possible. {known['description'].rstrip('.')}"
         case _:
             reason = f"{value} does not fit {error.validator} {expected}"
     return f"Parameter {path}: {reason}."

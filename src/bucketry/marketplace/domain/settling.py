@@ -16,10 +16,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bucketry.kernel import logs
+from bucketry.marketplace.domain import binding_rights
 from bucketry.marketplace.domain.context import Context
 from bucketry.marketplace.domain.errors import DomainError, NotEmpty
 from bucketry.marketplace.domain.holds import Work
-from bucketry.marketplace.domain.ports import BucketNotEmpty, Permissions
+from bucketry.marketplace.domain.ports import BucketNotEmpty
 from bucketry.marketplace.domain.values import (
     Binding,
     BindingState,
@@ -138,7 +139,7 @@ class Settling:
                 continue
             rest = [guid for guid in binding.additional_instances if guid != instance.guid]
             buckets = [owner.bucket, *await self.buckets(rest)]
-            await self._context.engine(owner.engine).restrict(binding.guid, buckets, permissions_of(binding))
+            await self._context.engine(owner.engine).restrict(binding.guid, buckets, binding_rights.of_binding(binding))
 
     async def buckets(self, instance_guids: list[str]) -> list[str]:
         """The buckets of these instances, less those that are gone."""
@@ -179,7 +180,3 @@ class Settling:
         now_ms = self._context.clock_ms()
         last = LastOperation(type_, state, description, now_ms)
         return replace(instance, state=InstanceState.READY, last_operation=last, updated_ms=now_ms)
-
-
-def permissions_of(binding: Binding) -> Permissions:
-    return Permissions(binding.parameters.get("permissions", Permissions.READ_WRITE.value))

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from bucketry.marketplace.domain.errors import EngineRefused
-from bucketry.marketplace.domain.ports import Permissions
+from bucketry.marketplace.domain.ports import Permissions, Rights
 
 # IAM User Guide, "IAM object quotas": the sum of a user's inline policies, white space not counted.
 INLINE_POLICY_CHARACTERS = 2048
@@ -72,28 +73,59 @@ _ACTIONS: dict[Permissions, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 
 
-def of_binding(buckets: Sequence[str], permissions: Permissions, partition: str) -> str:
+def of_binding(buckets: Sequence[str], rights: Rights, partition: str) -> str:
     """The inline policy of a binding's identity. Raises EngineRefused where it would be too long."""
-    on_bucket, on_objects = _ACTIONS[permissions]
-    arns = [f"arn:{partition}:s3:::{bucket}" for bucket in buckets]
-    text = _document(
-        [
-            {"Effect": "Allow", "Action": [f"s3:{action}" for action in on_bucket], "Resource": arns},
-            {
-                "Effect": "Allow",
-                "Action": [f"s3:{action}" for action in on_objects],
-                "Resource": [f"{arn}/*" for arn in arns],
-            },
-        ]
-    )
-    if len(text) > INLINE_POLICY_CHARACTERS:
-        each = len(json.dumps(arns[0])) * 2 + 4
-        fitting = len(buckets) - 1 + (INLINE_POLICY_CHARACTERS - len(text)) // each
+    text = _of_binding(buckets, rights, partition)
+    if len(text) <= INLINE_POLICY_CHARACTERS:
+        return text
+    fitting = len(buckets) - 1
+    while fitting >= 0 and len(_of_binding(buckets[: fitting + 1], rights, partition)) > INLINE_POLICY_CHARACTERS:
+        fitting -= 1
+    if fitting < 0:
         raise EngineRefused(
-            f"These credentials would reach {len(buckets) - 1} additional instances; at most {fitting} fit in a "
-            "policy. Order another key for the rest."
+            "The prefix and the source addresses are too long together for a policy; give shorter ones."
         )
-    return text
+    raise EngineRefused(
+        f"These credentials would reach {len(buckets) - 1} additional instances; at most {fitting} fit in a "
+        "policy. Order another key for the rest."
+    )
+
+
+def _of_binding(buckets: Sequence[str], rights: Rights, partition: str) -> str:
+    arns = [f"arn:{partition}:s3:::{bucket}" for bucket in buckets]
+    on_bucket, on_objects = _ACTIONS[rights.permissions]
+    limits = _limits(rights)
+    statements: list[dict[str, object]] = []
+    if rights.prefix:
+        # Settings are the whole bucket's: a rule of lifecycle, say, would reach beyond the prefix.
+        listed = [action for action in on_bucket if action in _LIST]
+        on_bucket = tuple(action for action in on_bucket if action in (*_LOCATION, "GetBucketVersioning"))
+        within = {"StringLike": {"s3:prefix": f"{rights.prefix}*"}}
+        if listed:
+            statements.append(_allow(listed, arns, limits | within))
+    statements.append(_allow(on_bucket, arns, limits))
+    statements.append(_allow(on_objects, [f"{arn}/{rights.prefix}*" for arn in arns], limits))
+    return _document(statements)
+
+
+def _limits(rights: Rights) -> dict[str, object]:
+    """The conditions that hold for all that a binding may do."""
+    conditions: dict[str, object] = {}
+    if rights.source_ips:
+        conditions["IpAddress"] = {"aws:SourceIp": list(rights.source_ips)}
+    if rights.ends_ms is not None:
+        end = datetime.fromtimestamp(rights.ends_ms // 1000, UTC)
+        conditions["DateLessThan"] = {"aws:CurrentTime": end.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    return conditions
+
+
+def _allow(actions: Sequence[str], resources: list[str], conditions: dict[str, object]) -> dict[str, object]:
+    statement: dict[str, object] = {
+        "Effect": "Allow",
+        "Action": [f"s3:{action}" for action in actions],
+        "Resource": resources,
+    }
+    return statement | ({"Condition": conditions} if conditions else {})
 
 
 def of_public_bucket(bucket: str, partition: str) -> str:

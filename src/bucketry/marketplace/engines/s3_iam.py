@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bucketry.marketplace.domain.ports import AccessKey, BucketAddress, BucketSettings, Emptied, Permissions, Usage
-from bucketry.marketplace.engines import buckets, identities, names, rights
+from bucketry.marketplace.domain.ports import AccessKey, BucketAddress, BucketSettings, Emptied, Rights, Usage
+from bucketry.marketplace.engines import buckets, identities, names
+from bucketry.marketplace.engines import rights as policies
 from bucketry.marketplace.engines.connection import Connection, Endpoint
 
 
@@ -95,15 +96,15 @@ class S3IamEngine:
         return await self._connection.run(buckets.usage, self._connection, bucket)
 
     async def grant(
-        self, binding_guid: str, buckets: Sequence[str], permissions: Permissions, labels: Mapping[str, str]
+        self, binding_guid: str, buckets: Sequence[str], rights: Rights, labels: Mapping[str, str]
     ) -> AccessKey:
-        policy = rights.of_binding(buckets, permissions, self._site.partition)
+        policy = policies.of_binding(buckets, rights, self._site.partition)
         return await self._connection.run(
             identities.grant, self._connection, self._user(binding_guid), self._site.iam_path, policy, labels
         )
 
-    async def restrict(self, binding_guid: str, buckets: Sequence[str], permissions: Permissions) -> None:
-        policy = rights.of_binding(buckets, permissions, self._site.partition)
+    async def restrict(self, binding_guid: str, buckets: Sequence[str], rights: Rights) -> None:
+        policy = policies.of_binding(buckets, rights, self._site.partition)
         await self._connection.run(identities.restrict, self._connection, self._user(binding_guid), policy)
 
     async def revoke(self, binding_guid: str) -> None:

@@ -15,7 +15,7 @@ from bucketry.marketplace.manage.errors import ApiError
 
 
 class NewKey(msgspec.Struct, forbid_unknown_fields=True):
-    """`parameters`: `permissions`, `additional_instances`."""
+    """`parameters`: `permissions`, `prefix`, `source_ip`, `expires_in`, `additional_instances`."""
 
     name: str
     parameters: dict[str, Any] = {}

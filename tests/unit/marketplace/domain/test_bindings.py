@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -18,7 +19,7 @@ from bucketry.marketplace.domain.errors import (
     InvalidParameters,
     NotBindable,
 )
-from bucketry.marketplace.domain.ports import Permissions
+from bucketry.marketplace.domain.ports import Permissions, Rights
 from bucketry.marketplace.domain.values import BindingKind, Instance
 from tests.kit.marketplace import ENVELOPE, World
 
@@ -37,7 +38,7 @@ async def test_a_key_has_credentials_of_its_own_for_its_bucket(world: World) -> 
     assert one.credentials["access_key_id"] != two.credentials["access_key_id"]
     assert one.credentials["bucket"] == instance.bucket
     granted = world.engine.keys[one.binding.guid]
-    assert (granted.buckets, granted.permissions) == ((instance.bucket,), Permissions.READ_WRITE)
+    assert (granted.buckets, granted.rights.permissions) == ((instance.bucket,), Permissions.READ_WRITE)
     assert granted.labels["bucketry:instance"] == instance.guid
 
 
@@ -165,10 +166,35 @@ async def test_an_unknown_instance_and_unknown_parameters_are_refused(world: Wor
     instance = await world.create()
     with pytest.raises(InstanceNotFound):
         await world.marketplace.bindings.bind(order("b", replace(instance, guid="nowhere")))
-    for parameters in ({"prefix": "x/"}, {"expires_in": "1h"}, {"source_ip": "::1"}, {"permissions": "all"}):
+    for parameters in ({"prefix": "*"}, {"expires_in": "1s"}, {"source_ip": "::g"}, {"permissions": "all"}):
         with pytest.raises(InvalidParameters):
             await world.marketplace.bindings.bind(order("b", instance, **parameters))
     assert await world.records.get_binding("b") is None
+
+
+async def test_rights_are_those_that_were_ordered_and_end_counted_from_the_order(world: World) -> None:
+    instance = await world.create()
+    parameters = {"permissions": "read-only", "prefix": "a/", "source_ip": "192.0.2.7", "expires_in": "2h"}
+    made = await world.marketplace.bindings.bind(order("b", instance, **parameters))
+    granted = world.engine.keys["b"].rights
+    assert granted == Rights(Permissions.READ_ONLY, "a/", ("192.0.2.7",), made.binding.created_ms + 2 * 3600 * 1000)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"source_ip": "192.0.2.7/24"}, r"did you mean 192\.0\.2\.0/24\?"),
+        ({"source_ip": ["::1", "here"]}, "'here' is no address or range"),
+        ({"expires_in": "59s"}, "from 60s to 3660d"),
+        ({"expires_in": "11000d"}, "from 60s to 3660d"),
+        ({"expires_in": "soon"}, "12h or 90d"),
+        ({"prefix": "a/*"}, "Without"),
+    ],
+)
+async def test_wrong_limits_are_told_apart(world: World, parameters: dict[str, Any], words: str) -> None:
+    instance = await world.create()
+    with pytest.raises(InvalidParameters, match=words):
+        await world.marketplace.bindings.bind(order("b", instance, **parameters))
 
 
 async def test_a_plan_without_credentials_says_so(world: World) -> None:

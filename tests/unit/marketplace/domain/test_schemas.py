@@ -66,14 +66,30 @@ def test_null_takes_a_parameter_back_in_updates_alone() -> None:
         schemas.check_instance_create({"cors": None})
 
 
-@pytest.mark.parametrize("parameters", [{"permissions": "read-only"}, {"additional_instances": ["a", "b"]}])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"permissions": "read-only"},
+        {"additional_instances": ["a", "b"]},
+        {"prefix": "a/é "},
+        {"source_ip": "192.0.2.7"},
+        {"source_ip": ["2001:db8::/32", "192.0.2.0/24"]},
+        {"expires_in": "90d"},
+    ],
+)
 def test_binding_parameters_are_taken(parameters: dict[str, Any]) -> None:
     schemas.check_binding_create(parameters)
 
 
 @pytest.mark.parametrize(
     "parameters",
-    [{"prefix": "a/"}, {"permissions": "admin"}, {"additional_instances": ["a", "a"]}, {"additional_instances": "a"}],
+    [
+        {"prefix": "a/*"},
+        {"expires_in": 60},
+        {"permissions": "admin"},
+        {"additional_instances": ["a", "a"]},
+        {"additional_instances": "a"},
+    ],
 )
 def test_other_binding_parameters_are_refused(parameters: dict[str, Any]) -> None:
     with pytest.raises(InvalidParameters):

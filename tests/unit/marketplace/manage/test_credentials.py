@@ -46,7 +46,7 @@ def test_a_key_ordered_again_is_the_same(server: ManageServer, bucket: str) -> N
     assert server.ask("GET", f"{bucket}/keys/Bob/credentials").value == before
     refused = server.ask("POST", f"{bucket}/keys", {"name": "Bob"})
     assert (refused.status, refused.code) == (409, "ExistsDifferently")
-    assert server.engine.keys[first.value["guid"]].permissions is Permissions.READ_ONLY
+    assert server.engine.keys[first.value["guid"]].rights.permissions is Permissions.READ_ONLY
 
 
 def test_a_key_may_reach_other_buckets_of_the_space(server: ManageServer, bucket: str) -> None:
