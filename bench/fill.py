@@ -116,7 +116,7 @@ def put_objects(
 
 def _put_page(keys: list[str], body: bytes, owner: str, transaction: Transaction) -> None:
     etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
-    inline, now_ms = InlineBytes(body, segments.crc32c(body)), system_clock_ms()
+    pieces, now_ms = (InlineBytes(body, segments.crc32c(body)),) if body else (), system_clock_ms()
     for key in keys:
         new = NewObject(key, etag, owner, now_ms, _HEADERS, {})
-        changes.put(transaction, new, Written(len(body), (inline,)), None)
+        changes.put(transaction, new, Written(len(body), pieces), None)

@@ -29,20 +29,26 @@ class Presigner:
             key = hmac.digest(key, part.encode(), "sha256")
         self._key = key
 
-    def target(self, method: str, path: str, query: Mapping[str, str] | None = None) -> str:
-        """What stands in the request line for `path` (unquoted, with its first slash) and further parameters."""
+    def target(
+        self, method: str, path: str, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+    ) -> str:
+        """What stands in the request line for `path` (unquoted, with its first slash) and further parameters.
+        `headers`, by lower-case name, are signed and have to be sent."""
+        signed = sorted({"host": self._host, **(headers or {})}.items())
+        names = ";".join(name for name, _ in signed)
         fields = {
             "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
             "X-Amz-Credential": self._credential,
             "X-Amz-Date": self._time,
             "X-Amz-Expires": str(EXPIRES_SECONDS),
-            "X-Amz-SignedHeaders": "host",
+            "X-Amz-SignedHeaders": quote(names, safe=""),
         }
         for name, value in (query or {}).items():
             fields[quote(name, safe="")] = quote(value, safe="")
         text = "&".join(f"{name}={fields[name]}" for name in sorted(fields))
         quoted = quote(path, safe="/-._~")
-        canonical = f"{method}\n{quoted}\n{text}\nhost:{self._host}\n\nhost\nUNSIGNED-PAYLOAD"
+        lines = "".join(f"{name}:{value}\n" for name, value in signed)
+        canonical = f"{method}\n{quoted}\n{text}\n{lines}\n{names}\nUNSIGNED-PAYLOAD"
         digest = hashlib.sha256(canonical.encode()).hexdigest()
         to_sign = f"AWS4-HMAC-SHA256\n{self._time}\n{self._scope}\n{digest}"
         signature = hmac.digest(self._key, to_sign.encode(), "sha256").hex()
