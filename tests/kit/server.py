@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.kit.programs import bucketry
+from tests.kit.secrets import leaked
 
 START_SECONDS = 30.0
 _session_lock = threading.Lock()
+# All that is logged is logged: it is searched for secrets when a server ends.
+DEBUG = ("--log-level", "debug")
 LISTEN = ("--s3-listen", "127.0.0.1:0", "--website-listen", "127.0.0.1:0", "--api-listen", "127.0.0.1:0")
 
 
@@ -29,7 +32,7 @@ class Server:
     def __init__(self, data: Path, *flags: str, workers: int = 2, environment: Mapping[str, str] | None = None) -> None:
         self.data = data
         self.log = data.with_name(f"{data.name}.log")
-        self._flags = [*LISTEN, "--workers", str(workers), *flags]
+        self._flags = [*LISTEN, *DEBUG, "--workers", str(workers), *flags]
         self._environment = {**clean_environment(), **(environment or {})}
         self._process: subprocess.Popen[str] | None = None
         self.ready_line = ""
@@ -95,12 +98,18 @@ class Server:
             return process.wait(60)
         finally:
             self._end(process)
+            self._check_log()
 
     def kill(self) -> None:
         """SIGKILL to the parent and every worker at once."""
         process, self._process = self._process, None
         if process is not None:
             self._end(process)
+            self._check_log()
+
+    def _check_log(self) -> None:
+        found = leaked(self.log.read_text(), self.data)
+        assert not found, f"secrets in the log: {found[:5]}"
 
     @staticmethod
     def _end(process: subprocess.Popen[str]) -> None:

@@ -22,6 +22,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 
+from tests.kit.secrets import leaked
+
 REGION = "us-east-1"
 _ROOT = Path(__file__).parents[2]
 
@@ -250,7 +252,10 @@ class Store:
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 stream.close()
-        return self._process.wait(20)
+        code = self._process.wait(20)
+        found = leaked(self.log.read_text(), self.data)
+        assert not found, f"secrets in the log: {found[:5]}"
+        return code
 
 
 def head(method: str, target: str, fields: Mapping[str, str]) -> bytes:
