@@ -1,11 +1,13 @@
-"""Every process killed at once, under writes: what was answered is there whole, and the store is sound."""
+"""Processes killed under load, one of them or all at once: what was answered is there whole, and the store is sound."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import random
+import signal
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
+from tests.faults.load import MixedLoad
 from tests.kit.server import Server
 
 WRITERS = 6
@@ -117,3 +120,67 @@ def test_every_answered_write_survives_kill_9_of_all(fresh_server: Callable[...,
         assert {key: found.get(key) for key in writers.answered} == writers.answered
         assert writers.deleted.isdisjoint(found)
         server.fsck()
+
+
+REPLACED_SECONDS = 1.0
+TIDY_SECONDS = 20.0
+
+
+def await_sound(server: Server) -> None:
+    """What dead workers left goes with the next garbage run; then nothing is wrong."""
+    deadline = time.monotonic() + TIDY_SECONDS
+    while server.run("fsck", check=False).returncode:
+        assert time.monotonic() < deadline, server.fsck()
+    server.fsck()
+
+
+def kill_one(server: Server, victim: int) -> int:
+    """Kill one process: the one in its place, which must be there within a second."""
+    others = set(server.workers()) - {victim}
+    os.kill(victim, signal.SIGKILL)
+    deadline = time.monotonic() + REPLACED_SECONDS
+    while True:
+        now = set(server.workers())
+        if new := now - others - {victim}:
+            assert others <= now, "another process died, too"
+            return new.pop()
+        assert time.monotonic() < deadline, "the dead process was not replaced in time"
+
+
+@pytest.mark.slow
+def test_death_of_any_one_process_costs_no_more_than_its_requests(fresh_server: Callable[..., Server]) -> None:
+    server = fresh_server(workers=2, environment={"BUCKETRY_STORE__GARBAGE_SECONDS": "1"})
+    roles = dict(zip(("store", "store ", "marketplace", "keeper"), sorted(server.workers()), strict=True))
+    server.client().create_bucket(Bucket=BUCKET)
+    seed = int.from_bytes(os.urandom(4), "big")
+    print(f"seed {seed}")
+    with MixedLoad(server, BUCKET, seed) as load:
+        load.await_answers(20)
+        for _ in range(2):
+            for role, victim in list(roles.items()):
+                roles[role] = kill_one(server, victim)
+                load.await_answers(15)
+                said = server.log.read_text().splitlines()[-200:]
+                assert any("a worker died" in line and role.strip() in line for line in said)
+    assert load.kinds == {"put", "multipart", "copy", "delete", "list"}
+    assert load.failed <= 4 * 4  # what was under way in a store process when it died
+    load.expect(contents(server))
+    server.run("marketplace")
+    await_sound(server)
+    server.kill_parent()
+    server.start()
+    load.expect(contents(server))
+
+
+@pytest.mark.slow
+def test_death_of_the_parent_under_load_loses_nothing(fresh_server: Callable[..., Server]) -> None:
+    server = fresh_server()
+    server.client().create_bucket(Bucket=BUCKET)
+    seed = int.from_bytes(os.urandom(4), "big")
+    print(f"seed {seed}")
+    with MixedLoad(server, BUCKET, seed) as load:
+        load.await_answers(60)
+        server.kill_parent()
+    server.start()
+    load.expect(contents(server))
+    server.fsck()

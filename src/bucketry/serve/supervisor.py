@@ -56,6 +56,7 @@ class Supervisor:
     _life: tuple[int, int] = (-1, -1)
     _wake: tuple[int, int] = (-1, -1)
     _pauses: dict[str, float] = field(default_factory=dict)
+    _due: list[tuple[float, Role]] = field(default_factory=list)  # when to start a worker in a dead one's place
 
     def run(self) -> int:
         """Serve until told to stop; the exit code: 0 after a clean stop, 1 when a first start failed."""
@@ -76,8 +77,9 @@ class Supervisor:
             return 1
         self.on_ready()
         while not self._stopping:
-            self._sleep(None)
+            self._sleep(self._seconds_to_next())
             self._reap()
+            self._start_due()
         self._stop_all()
         return 0
 
@@ -153,19 +155,29 @@ class Supervisor:
             os.close(worker.ready_pipe)
             if not self._stopping:
                 log.warning("a worker died and is replaced", role=worker.role.name, status=_describe(status))
-                self._pause_if_dying_fast(worker)
-                self._start(worker.role)
+                self._due.append((time.monotonic() + self._pause(worker), worker.role))
 
-    def _pause_if_dying_fast(self, worker: _Worker) -> None:
+    def _pause(self, worker: _Worker) -> float:
         """One death is mended at once; a worker that dies as it starts is tried again ever more slowly."""
         name = worker.role.name
         if time.monotonic() - worker.started > _FAST_DEATH_SECONDS:
             self._pauses[name] = 0.0
-            return
+            return 0.0
         pause = self._pauses.get(name, 0.0)
         self._pauses[name] = min(max(pause * 2, 0.1), _MAX_PAUSE_SECONDS)
-        if pause:
-            time.sleep(pause)
+        return pause
+
+    def _seconds_to_next(self) -> float | None:
+        """Until a worker is to be started again; None: none is waiting."""
+        return max(0.0, min(at for at, _ in self._due) - time.monotonic()) if self._due else None
+
+    def _start_due(self) -> None:
+        now = time.monotonic()
+        due = [role for at, role in self._due if at <= now]
+        self._due = [(at, role) for at, role in self._due if at > now]
+        for role in due:
+            if not self._stopping:
+                self._start(role)
 
     def _stop_all(self) -> None:
         self._stopping = True
