@@ -124,3 +124,20 @@ def test_the_number_of_heads_is_bounded() -> None:
         for _ in range(2):
             heads.note(f"GET /{number} HTTP/1.1\r\n\r\n".encode(), head(str(number)))
     assert len(heads.kept) == KEPT
+
+
+def test_a_listing_asked_again_tells_what_has_changed(store: Store, s3: Any, bucket: str) -> None:
+    def listed() -> list[tuple[str, int]]:
+        page = s3.list_objects_v2(Bucket=bucket)
+        return [(entry["Key"], entry["Size"]) for entry in page.get("Contents", [])]
+
+    for number in range(3):
+        s3.put_object(Bucket=bucket, Key=f"k{number}", Body=b"x" * number)
+        for _ in range(TIMES):
+            assert listed() == [(f"k{each}", each) for each in range(number + 1)]
+    s3.put_object(Bucket=bucket, Key="k0", Body=b"longer")
+    assert listed()[0] == ("k0", 6)
+    s3.delete_object(Bucket=bucket, Key="k1")
+    assert [key for key, _ in listed()] == ["k0", "k2"]
+    assert store.request("GET", f"/{bucket}?list-type=2", store.two).code == "AccessDenied"
+    assert s3.list_objects_v2(Bucket=bucket, FetchOwner=True)["Contents"][0]["Owner"]["ID"] == store.one.canonical_id

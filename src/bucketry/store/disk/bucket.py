@@ -81,6 +81,10 @@ class Bucket(Listings):
         self._writers = SegmentWriters(folder / SEGMENTS_FOLDER, files, io_pool, self._note_waste)
         self._copier = Copier(folder / SEGMENTS_FOLDER, self._reader, self._writers, files, io_pool)
 
+    def moment(self) -> bytes:
+        """What is read after this look is true while later ones say the same; b"": of that nothing can be said."""
+        return self._reader.now()
+
     # Objects
 
     def get(self, key: str) -> Version | None:

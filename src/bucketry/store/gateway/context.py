@@ -10,6 +10,7 @@ from bucketry.store.disk.store import Disk
 from bucketry.store.disk.types import Version
 from bucketry.store.gateway.http import Request
 from bucketry.store.gateway.log_lines import LogLines
+from bucketry.store.gateway.pages import Pages
 from bucketry.store.identity.store import Identity
 from bucketry.store.identity.types import BucketRecord, Caller
 from bucketry.store.s3.operations import Operation
@@ -44,6 +45,7 @@ class Services:
     settings: StoreSettings
     clock_ms: ClockMs
     log_lines: LogLines = field(default_factory=LogLines)
+    pages: Pages = field(default_factory=Pages)
 
 
 @dataclass(slots=True)

@@ -47,11 +47,21 @@ async def list_objects(context: Context) -> Response:
 async def list_objects_v2(context: Context) -> Response:
     bucket = bucket_of(context)
     query = parse_list_objects_v2(context.request.parameters)
+    if query.wants_owner:
+        return xml_response(_document_v2(context, bucket, query))
+    moment = context.services.disk.bucket(bucket.name, bucket.bucket_id).moment()
+    body = context.services.pages.get(bucket.bucket_id, query, moment)
+    if body is None:
+        body = _document_v2(context, bucket, query)
+        context.services.pages.note(bucket.bucket_id, query, moment, body)
+    return xml_response(body)
+
+
+def _document_v2(context: Context, bucket: BucketRecord, query: ListQuery) -> bytes:
     page = _page(context, bucket, query)
     owners = owner_elements(context, {entry.owner for entry in page.entries}) if query.wants_owner else {}
     token = None if page.next_key is None else make_token(page.next_key)
-    body = list_objects_v2_document(bucket.name, query, page.entries, page.common_prefixes, token, owners)
-    return xml_response(body)
+    return list_objects_v2_document(bucket.name, query, page.entries, page.common_prefixes, token, owners)
 
 
 def _page(context: Context, bucket: BucketRecord, query: ListQuery) -> Page:
