@@ -16,7 +16,7 @@ from bucketry.kernel import ids
 from bucketry.kernel.clock import system_clock_ms
 from bucketry.kernel.envelope import Envelope, derive_key
 from bucketry.marketplace.domain import catalog
-from bucketry.marketplace.domain.ports import Permissions
+from bucketry.marketplace.domain.ports import Rights
 from bucketry.marketplace.domain.values import (
     Binding,
     BindingKind,
@@ -104,7 +104,7 @@ def _binding(instance: Instance) -> Binding:
 def _make_users(
     db: apsw.Connection, envelope: Envelope, account: str, ordered: list[Binding], made: list[Instance]
 ) -> list[tuple[str, str]]:
-    policies = {instance.guid: rights.of_binding([instance.bucket], Permissions.READ_WRITE, "aws") for instance in made}
+    policies = {instance.guid: rights.of_binding([instance.bucket], Rights(), "aws") for instance in made}
     pairs = []
     for binding in ordered:
         name, now_ms = names.from_id("bucketry-", binding.guid), binding.created_ms
