@@ -59,6 +59,7 @@ class Committer:
         self._files = files
         self._clock_ms = clock_ms
         self._group: Group[_Change] = Group(pool, self._work, _GROUP_LIMIT)
+        self._arrived: list[_Change] = []  # in the loop, not queued yet
         self._checkpoints = Checkpoints(index, pool)
         self._connection: apsw.Connection | None = None
         self._lock_descriptor = -1
@@ -70,16 +71,27 @@ class Committer:
 
         `settled` is called in the loop in any case, also when the asking task is cancelled meanwhile.
         """
-        future = asyncio.get_running_loop().create_future()
-        self._group.add(_Change(change, future, settled))
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        if not self._arrived:
+            loop.call_soon(self._hand_over)
+        self._arrived.append(_Change(change, future, settled))
         return await future
+
+    def _hand_over(self) -> None:
+        """Queue what arrived in this turn of the loop at once: a thread woken by the first change would commit that
+        alone, and take the interpreter from the loop while that still reads the others."""
+        if self._arrived:
+            arrived, self._arrived = self._arrived, []
+            self._group.add_all(arrived)
 
     @property
     def is_idle(self) -> bool:
-        return self._group.is_idle and self._checkpoints.is_idle
+        return not self._arrived and self._group.is_idle and self._checkpoints.is_idle
 
     def close(self) -> None:
-        """Wait for what is under way and close the connection."""
+        """Wait for what is under way and close the connection. In the loop."""
+        self._hand_over()
         self._group.wait_idle()
         self._checkpoints.wait_idle()
         self._close_connection()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from typing import Generic, TypeVar
 
@@ -34,8 +34,12 @@ class Group(Generic[Item]):
 
     def add(self, item: Item) -> None:
         """Queue an item. Any thread."""
+        self.add_all((item,))
+
+    def add_all(self, items: Iterable[Item]) -> None:
+        """Queue some items, one or more. Any thread."""
         with self._lock:
-            self._waiting.append(item)
+            self._waiting.extend(items)
             if self._is_running:
                 return
             self._is_running = True
