@@ -24,7 +24,7 @@ from bucketry.marketplace.manage.app import make_manage_app
 from bucketry.marketplace.manage.routes import API_ROOT
 from bucketry.marketplace.osb.app import ROOT as OSB_ROOT
 from bucketry.marketplace.osb.app import make_osb_app
-from bucketry.marketplace.records.database import sqlite_url
+from bucketry.marketplace.records.database import NewerRecords, sqlite_url
 from bucketry.marketplace.records.sql import open_records
 from bucketry.serve.addresses import Addresses
 from bucketry.serve.catalog import EMBEDDED, read_catalog
@@ -45,7 +45,10 @@ async def open_marketplace(
     folder: DataFolder, master_key: bytes, settings: Settings, addresses: Addresses, admin: Admin
 ) -> AsyncIterator[Marketplace]:
     """The domain with its records and engines, closed at the end."""
-    records = open_records(sqlite_url(folder.marketplace_file))
+    try:
+        records = open_records(sqlite_url(folder.marketplace_file))
+    except NewerRecords as problem:
+        raise ServeError(str(problem)) from None
     engine = make_embedded_engine(
         name=EMBEDDED,
         endpoint_url=addresses.engine_url,

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bucketry.kernel import logs
+from bucketry.serve.errors import ServeError
 
 GRACE_SECONDS = 30.0  # in-flight requests get this long after SIGTERM
 _FAST_DEATH_SECONDS = 1.0
@@ -114,6 +115,9 @@ class Supervisor:
             code = 0
         except KeyboardInterrupt:
             code = 0
+        except ServeError as problem:
+            sys.stderr.write(f"Error: {problem}\n")
+            sys.stderr.flush()
         except BaseException as problem:
             log.error("a worker failed", role=role.name, error=f"{type(problem).__name__}: {problem}", exc_info=True)
         finally:

@@ -29,6 +29,10 @@ _IS_BRIEF = "bucketry_is_brief"
 _Result = TypeVar("_Result")
 
 
+class NewerRecords(Exception):
+    """The records were written by a later bucketry: never guessed at."""
+
+
 def make_engine(url: str) -> sa.Engine:
     """An engine for a database URL as SQLAlchemy writes them."""
     if not _is_sqlite(url):
@@ -97,9 +101,15 @@ class Database:
             raise _meaning(error) from None
 
     def migrate(self) -> None:
-        """Bring the schema to HEAD; quick where it is there. Safe to call by several processes at once."""
+        """Bring the schema to HEAD; quick where it is there. Several processes may call it at once. NewerRecords."""
         with self._writer.begin() as connection:
-            if _version(connection) != HEAD:
+            version = _version(connection)
+            if version is not None and version > HEAD:
+                raise NewerRecords(
+                    f"{self.engine.url.database} was written by a newer bucketry (format {version}, this one knows up "
+                    f"to {HEAD}); run that version, or restore a backup made before it."
+                )
+            if version != HEAD:
                 _upgrade(connection)
 
     async def close(self) -> None:
