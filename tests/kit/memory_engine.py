@@ -92,7 +92,7 @@ class MemoryEngine:
                 held.uploads = 0
             yield removed
 
-    async def usage(self, bucket: str) -> Usage:
+    async def usage(self, bucket: str, most: int | None = None) -> Usage:
         held = self.buckets.get(bucket)
         return Usage(held.objects, held.size_bytes, held.uploads) if held else Usage(0, 0, 0)
 

@@ -7,26 +7,30 @@ made from it and from where the engine is now.
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bucketry.kernel import ids, logs
 from bucketry.marketplace.domain import binding_rights, schemas
+from bucketry.marketplace.domain.binding_reading import BindingReading
 from bucketry.marketplace.domain.context import Context, check_name, is_alike
-from bucketry.marketplace.domain.credentials import Credentials, document
+from bucketry.marketplace.domain.credentials import Credentials
 from bucketry.marketplace.domain.errors import (
-    AmbiguousName,
     AppNotFound,
     BindingNotFound,
+    Busy,
     DomainError,
     InstanceNotFound,
     InvalidParameters,
+    InvalidPredecessor,
     NotBindable,
     WrongService,
 )
+from bucketry.marketplace.domain.finishing import Finishing
+from bucketry.marketplace.domain.granting import grant
 from bucketry.marketplace.domain.holds import Work
-from bucketry.marketplace.domain.ports import AccessKey, Duplicate, StillReferenced
+from bucketry.marketplace.domain.operations import Operation, UnderWay, was_promised
+from bucketry.marketplace.domain.ports import Duplicate, StillReferenced
 from bucketry.marketplace.domain.settling import Settling
 from bucketry.marketplace.domain.values import (
     Binding,
@@ -43,7 +47,8 @@ _log = logs.get("bindings")
 @dataclass(frozen=True, slots=True)
 class BindingOrder:
     """An order of credentials. A key has a name, an app binding an `app_guid`; foreign platforms' may have neither.
-    `service_guid`: the service that the instance has to be of; None: any."""
+    `service_guid`: the service that the instance has to be of; None: any. `predecessor_guid`: the binding to rotate:
+    its app and parameters count, those of the order do not."""
 
     guid: str
     instance_guid: str
@@ -53,6 +58,7 @@ class BindingOrder:
     is_local: bool
     parameters: Parameters
     service_guid: str | None = None
+    predecessor_guid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ class BoundAlike:
 
 @dataclass(frozen=True, slots=True)
 class BoundDifferently:
-    """It was ordered before, otherwise. `difference`: instance, application or parameters."""
+    """It was ordered before, otherwise. `difference`: instance, predecessor, application or parameters."""
 
     binding: Binding
     difference: str
@@ -80,58 +86,12 @@ class BoundDifferently:
 BindOutcome = Bound | BoundAlike | BoundDifferently
 
 
-class Bindings:
+class Bindings(BindingReading):
     """All may raise Busy, EngineUnavailable, EngineRefused; those that take an instance InstanceNotFound."""
 
-    def __init__(self, context: Context, settling: Settling) -> None:
-        self._context = context
-        self._settling = settling
-
-    # ---- reading
-
-    async def get(self, guid: str, instance_guid: str | None = None) -> Binding:
-        """A finished binding; with `instance_guid`, only one of that instance. Raises BindingNotFound."""
-        binding = await self._context.records.get_binding(guid)
-        if binding is None or binding.state is not BindingState.READY:
-            raise BindingNotFound("There is no binding with this id.")
-        if instance_guid is not None and binding.instance_guid != instance_guid:
-            raise BindingNotFound("There is no binding with this id.")
-        return binding
-
-    async def find_key(self, instance: Instance, name: str) -> Binding:
-        """A service key by name. Raises BindingNotFound."""
-        binding = await self._context.records.find_key(instance.guid, name)
-        if binding is None or binding.state is not BindingState.READY:
-            raise BindingNotFound(f"No service key {name} found for service instance {instance.name}.")
-        return binding
-
-    async def find_key_in_space(self, space_guid: str, name: str) -> Binding:
-        """A service key by its name alone. Raises BindingNotFound, AmbiguousName."""
-        found = await self._context.records.find_keys(space_guid, name)
-        found = [binding for binding in found if binding.state is BindingState.READY]
-        if not found:
-            raise BindingNotFound(f"No service key {name} found in this space.")
-        if len(found) > 1:
-            raise AmbiguousName(f"Several service instances have a key {name}; name the instance too.")
-        return found[0]
-
-    async def list_for_instance(self, instance_guid: str) -> list[Binding]:
-        """Finished bindings and keys of an instance, the oldest first."""
-        found = await self._context.records.list_bindings(instance_guid)
-        return [binding for binding in found if binding.state is BindingState.READY]
-
-    async def list_for_app(self, app_guid: str) -> list[Binding]:
-        """Finished bindings of an app, the oldest first."""
-        found = await self._context.records.list_app_bindings(app_guid)
-        return [binding for binding in found if binding.state is BindingState.READY]
-
-    async def credentials(self, binding: Binding) -> Credentials:
-        """The credentials of a finished binding."""
-        instance = await self._context.records.get_instance(binding.instance_guid)
-        if instance is None or binding.sealed_key is None:
-            raise BindingNotFound("There is no binding with this id (any more).")
-        additional = await self._settling.buckets(list(binding.additional_instances))
-        return self._document(instance, self._open(binding), additional)
+    def __init__(self, context: Context, settling: Settling, finishing: Finishing) -> None:
+        super().__init__(context, settling)
+        self._finishing = finishing
 
     # ---- ordering
 
@@ -153,15 +113,44 @@ class Bindings:
     async def bind(self, order: BindingOrder) -> BindOutcome:
         """Order by id: the same order again is BoundAlike, a half made one goes on.
 
-        Raises InstanceNotFound, WrongService, InvalidParameters, NotBindable, AppNotFound; nothing is left then.
+        Raises InstanceNotFound, WrongService, InvalidParameters, InvalidPredecessor, NotBindable, AppNotFound; nothing
+        is left then.
         """
+        outcome = await self.begin_bind(order, None)
+        assert not isinstance(outcome, UnderWay), "nothing is promised without an operation"
+        return outcome
+
+    async def begin_bind(self, order: BindingOrder, operation: Operation | None) -> BindOutcome | UnderWay:
+        """As bind, and it may be promised: see instances.Instances."""
         schemas.check_binding_create(order.parameters)
         binding_rights.check(order.parameters)
         additional = await self._additional(order)
+        try:
+            return await self._bind_held(order, additional, operation)
+        except Busy:
+            existing = await self._context.records.get_binding(order.guid)
+            if not _is_being(BindingState.CREATING, existing):
+                raise
+            assert existing is not None, "it was asked just now"
+            if difference := _difference(existing, order):
+                return BoundDifferently(existing, difference)
+            if operation is None:
+                raise
+            return UnderWay(existing.operation_id)
+
+    async def _bind_held(
+        self, order: BindingOrder, additional: Sequence[str], operation: Operation | None
+    ) -> BindOutcome:
+        async def is_long() -> bool:
+            instance = await self._context.records.get_instance(order.instance_guid)
+            if instance is not None and instance.last_operation.is_promised:
+                return True
+            return _is_being(BindingState.CREATING, await self._context.records.get_binding(order.guid))
+
         async with contextlib.AsyncExitStack() as stack:
             works: dict[str, tuple[Work, Instance]] = {}
             for guid in sorted({order.instance_guid, *additional}):  # in one order, so that none waits for another
-                work = await stack.enter_async_context(self._context.holds.work(guid))
+                work = await stack.enter_async_context(self._context.holds.work(guid, is_long))
                 works[guid] = (work, await self._taken(work))
             work, instance = works[order.instance_guid]
             if order.service_guid not in (None, instance.service_guid):
@@ -170,10 +159,16 @@ class Bindings:
             if plan is not None and not plan.is_bindable:
                 raise NotBindable(f"Plan {plan.name} gives no credentials.")
             buckets = [works[guid][1].bucket for guid in additional]
-            return await self._bind(work, instance, order, additional, buckets)
+            return await self._bind(work, instance, order, additional, buckets, operation)
 
     async def _bind(
-        self, work: Work, instance: Instance, order: BindingOrder, additional: Sequence[str], buckets: Sequence[str]
+        self,
+        work: Work,
+        instance: Instance,
+        order: BindingOrder,
+        additional: Sequence[str],
+        buckets: Sequence[str],
+        operation: Operation | None,
     ) -> BindOutcome:
         binding = Binding(
             guid=order.guid,
@@ -186,11 +181,14 @@ class Bindings:
             additional_instances=tuple(additional),
             state=BindingState.CREATING,
             created_ms=self._context.clock_ms(),
+            operation_id=operation.id if operation is not None else "",
         )
+        if order.predecessor_guid is not None and await self._context.records.get_binding(order.guid) is None:
+            binding = await self._rotated(binding, instance, order.predecessor_guid)
         for _ in range(3):
             existing = await self._insert(work, binding)
             if existing is None:
-                return await self._make(work, instance, binding, buckets)
+                return await self._make(work, instance, binding, buckets, operation)
             difference = _difference(existing, order)
             if existing.state is BindingState.READY:
                 if difference:
@@ -199,10 +197,41 @@ class Bindings:
             if existing.instance_guid != work.guid:
                 return BoundDifferently(existing, difference)
             if existing.state is BindingState.CREATING and not difference:
-                again = replace(existing, additional_instances=tuple(additional))
-                return await self._make(work, instance, again, buckets)
+                operation_id = existing.operation_id or binding.operation_id
+                again = replace(existing, additional_instances=tuple(additional), operation_id=operation_id)
+                if operation_id != existing.operation_id:
+                    again = await work.save_binding(again)
+                return await self._make(work, instance, again, buckets, operation)
             await self._settling.remove_binding(work, instance, existing)
+            if order.predecessor_guid is not None:
+                binding = await self._rotated(binding, instance, order.predecessor_guid)
         raise AssertionError("a binding that was removed under its hold came back")
+
+    async def _rotated(self, binding: Binding, instance: Instance, predecessor_guid: str) -> Binding:
+        """`binding` with what it has of its predecessor."""
+        plan = self._context.plan_of(instance)
+        if plan is not None and not plan.is_rotatable:
+            raise InvalidPredecessor(f"Bindings of plan {plan.name} can't be rotated; make another binding instead.")
+        predecessor = await self._predecessor(predecessor_guid, instance.guid)
+        if predecessor is None or predecessor.guid == binding.guid:
+            raise InvalidPredecessor(
+                "predecessor_binding_id is not that of another binding of this service instance that still is valid."
+            )
+        return replace(
+            binding,
+            kind=predecessor.kind,
+            app_guid=predecessor.app_guid,
+            parameters=predecessor.parameters,
+            predecessor_guid=predecessor.guid,
+        )
+
+    async def _predecessor(self, guid: str, instance_guid: str) -> Binding | None:
+        """A binding of the instance that can be rotated: made, and not expired."""
+        binding = await self._context.records.get_binding(guid)
+        if binding is None or binding.state is not BindingState.READY or binding.instance_guid != instance_guid:
+            return None
+        ends_ms = binding_rights.of_binding(binding).ends_ms
+        return None if ends_ms is not None and ends_ms <= self._context.clock_ms() else binding
 
     async def _insert(self, work: Work, binding: Binding) -> Binding | None:
         """Write a new binding; the one that is in its way, if any."""
@@ -227,28 +256,35 @@ class Bindings:
             raise BindingNotFound("The binding was removed by another just now; try again.")
         return existing
 
-    async def _make(self, work: Work, instance: Instance, binding: Binding, buckets: Sequence[str]) -> Bound:
-        """Make the key of a recorded order. If the engine fails it is undone, now or by the keeper."""
-        engine = self._context.engine(instance.engine)
+    async def _make(
+        self, work: Work, instance: Instance, binding: Binding, buckets: Sequence[str], operation: Operation | None
+    ) -> Bound:
+        """Make the key of a recorded order. If the engine fails it is undone, now or by the keeper; what was promised
+        goes on where the engine was only out of reach."""
+        if operation is not None:
+            operation.record(binding.operation_id)
         try:
-            key = await engine.grant(
-                binding.guid,
-                [instance.bucket, *buckets],
-                binding_rights.of_binding(binding),
-                _labels(instance, binding),
-            )
-            ready = replace(binding, state=BindingState.READY, sealed_key=self._seal(binding.guid, key))
+            ready, key = await grant(self._context, instance, binding, buckets)
             await work.save_binding(ready, last=True)
-        except DomainError:
+        except DomainError as error:
+            if was_promised(operation):
+                if not self._finishing.is_binding_to_go_on(binding, error):
+                    await self._finishing.fail_binding(work, instance, binding, error)
+                raise
             try:
-                await self._settling.remove_binding(work, instance, binding)
-            except DomainError as error:
-                _log.warning("a failed binding will be undone later", binding=binding.guid, reason=str(error))
+                await self._settling.remove_binding(work, instance, replace(binding, operation_id=""))
+            except DomainError as problem:
+                _log.warning("a failed binding will be undone later", binding=binding.guid, reason=str(problem))
+                if binding.operation_id:  # or it would be finished
+                    await work.save_binding(replace(binding, operation_id=""))
             raise
         return Bound(ready, self._document(instance, key, buckets))
 
     async def _additional(self, order: BindingOrder) -> list[str]:
         """The guids of the additional instances, in the order of their names."""
+        if order.predecessor_guid is not None:
+            predecessor = await self._predecessor(order.predecessor_guid, order.instance_guid)
+            return list(predecessor.additional_instances) if predecessor is not None else []
         names = order.parameters.get("additional_instances", [])
         if not names:
             return []
@@ -285,47 +321,55 @@ class Bindings:
 
     async def unbind(self, guid: str, instance_guid: str) -> None:
         """Revoke and remove. Raises BindingNotFound, also for a binding of another instance."""
-        async with self._context.holds.work(instance_guid) as work:
-            instance = await work.take()
-            if instance is None:
-                raise BindingNotFound("There is no binding with this id.")
+        await self.begin_unbind(guid, instance_guid, None)
+
+    async def begin_unbind(self, guid: str, instance_guid: str, operation: Operation | None) -> UnderWay | None:
+        """As unbind."""
+
+        async def is_long() -> bool:
+            instance = await self._context.records.get_instance(instance_guid)
+            if instance is not None and instance.last_operation.is_promised:
+                return True
             binding = await self._context.records.get_binding(guid)
-            if binding is None or binding.instance_guid != instance_guid:
-                raise BindingNotFound("There is no binding with this id.")
-            await self._settling.remove_binding(work, instance, binding, last=True)
+            return _is_being(BindingState.DELETING, binding) or _is_being(BindingState.CREATING, binding)
 
-    # ---- the pair at rest
+        try:
+            async with self._context.holds.work(instance_guid, is_long) as work:
+                await self._unbind(work, guid, operation)
+        except Busy:
+            binding = await self._context.records.get_binding(guid)
+            if operation is None or not _is_being(BindingState.DELETING, binding):
+                raise
+            assert binding is not None, "it was asked just now"
+            return UnderWay(binding.operation_id)
+        return None
 
-    def _seal(self, guid: str, key: AccessKey) -> bytes:
-        pair = json.dumps([key.access_key_id, key.secret_access_key])
-        return self._context.envelope.seal(pair, f"binding|{guid}")
+    async def _unbind(self, work: Work, guid: str, operation: Operation | None) -> None:
+        instance = await work.take()
+        binding = await self._context.records.get_binding(guid) if instance is not None else None
+        if instance is None or binding is None or binding.instance_guid != work.guid:
+            raise BindingNotFound("There is no binding with this id.")
+        if binding.state is not BindingState.DELETING:
+            operation_id = operation.id if operation is not None else ""
+            binding = replace(binding, state=BindingState.DELETING, operation_id=operation_id)
+            await work.save_binding(binding)
+        if operation is not None:
+            operation.record(binding.operation_id)
+        await self._settling.remove_binding(work, instance, binding, last=True)
 
-    def _open(self, binding: Binding) -> AccessKey:
-        assert binding.sealed_key is not None, "only finished bindings are opened"
-        access_key_id, secret = json.loads(self._context.envelope.open(binding.sealed_key, f"binding|{binding.guid}"))
-        return AccessKey(access_key_id, secret)
 
-    def _document(self, instance: Instance, key: AccessKey, additional_buckets: Sequence[str]) -> Credentials:
-        address = self._context.engine(instance.engine).address(instance.bucket)
-        return document(key, address, additional_buckets)
-
-
-def _labels(instance: Instance, binding: Binding) -> dict[str, str]:
-    """What is written beside the identity, so that an operator finds whose it is."""
-    labels = {
-        "bucketry:instance": instance.guid,
-        "bucketry:binding": binding.guid,
-        "bucketry:organization": instance.org_guid,
-        "bucketry:space": instance.space_guid,
-    }
-    if binding.app_guid:
-        labels["bucketry:app"] = binding.app_guid
-    return labels
+def _is_being(state: BindingState, binding: Binding | None) -> bool:
+    """Whether a promised operation is under way that leaves a binding in this state meanwhile."""
+    return binding is not None and binding.state is state and bool(binding.operation_id)
 
 
 def _difference(existing: Binding, order: BindingOrder) -> str:
     if existing.instance_guid != order.instance_guid:
         return "instance"
+    if existing.predecessor_guid != order.predecessor_guid:
+        return "predecessor"
+    if order.predecessor_guid is not None:
+        return ""
     if existing.app_guid != order.app_guid:
         return "application"
     return "" if is_alike(existing.parameters, order.parameters) else "parameters"

@@ -22,6 +22,13 @@ import msgspec
 _NAME = re.compile(r"[A-Za-z0-9.-]{1,255}")
 _PLATFORM_TAGS_CHARACTERS = 2048
 _DESCRIPTION_CHARACTERS = 10_000
+_PLATFORM_MAINTENANCE_CHARACTERS = 1_900
+# Semantic Versioning 2.0.0, items 2, 9 and 10.
+_NUMBER = r"(?:0|[1-9][0-9]*)"
+_PART = rf"(?:{_NUMBER}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
+_SEMANTIC_VERSION = re.compile(
+    rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-{_PART}(?:\.{_PART})*)?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
+)
 
 
 class CatalogError(Exception):
@@ -38,7 +45,11 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What can be ordered. `metadata` is what platforms show, costs and bullets included, as JSON."""
+    """What can be ordered. `metadata` is what platforms show, costs and bullets included, as JSON.
+
+    `maintenance_version` is that of maintenance_info; "": the plan has none. `maximum_polling_seconds`: how long a
+    platform is to ask for the end of an asynchronous operation; None: as long as it likes.
+    """
 
     guid: str
     name: str
@@ -53,6 +64,10 @@ class Plan:
     costs: Sequence[Cost]
     bullets: Sequence[str]
     metadata: Mapping[str, Any]
+    is_rotatable: bool = True
+    maintenance_version: str = ""
+    maintenance_description: str = ""
+    maximum_polling_seconds: int | None = None
 
     @property
     def price(self) -> str:
@@ -123,6 +138,11 @@ class _BucketryFile(msgspec.Struct, forbid_unknown_fields=True):
     empties_on_delete: bool = False
 
 
+class _MaintenanceFile(msgspec.Struct, forbid_unknown_fields=True):
+    version: str
+    description: str = ""
+
+
 class _PlanFile(msgspec.Struct, forbid_unknown_fields=True):
     id: str
     name: str
@@ -130,6 +150,9 @@ class _PlanFile(msgspec.Struct, forbid_unknown_fields=True):
     free: bool = True
     bindable: bool | None = None
     plan_updateable: bool | None = None
+    binding_rotatable: bool = True
+    maintenance_info: _MaintenanceFile | None = None
+    maximum_polling_duration: int | None = None
     metadata: dict[str, Any] = {}
     bucketry: _BucketryFile = msgspec.field(default_factory=_BucketryFile)
 
@@ -210,6 +233,7 @@ def _plan(file: _PlanFile, service: _ServiceFile, place: str) -> Plan:
     _check_metadata(file.metadata, place)
     if not file.bucketry.engine:
         raise CatalogError(f"{place}.bucketry.engine: must not be empty")
+    _check_operations(file, place)
     costs = _costs(file.metadata, place)
     has_price = any(amount for cost in costs for amount in cost.amounts.values())
     if file.free and has_price:
@@ -234,6 +258,10 @@ def _plan(file: _PlanFile, service: _ServiceFile, place: str) -> Plan:
         costs=costs,
         bullets=tuple(bullets),
         metadata=file.metadata,
+        is_rotatable=file.binding_rotatable,
+        maintenance_version=file.maintenance_info.version if file.maintenance_info else "",
+        maintenance_description=file.maintenance_info.description if file.maintenance_info else "",
+        maximum_polling_seconds=file.maximum_polling_duration,
     )
 
 
@@ -244,6 +272,16 @@ def _check_words(guid: str, name: str, description: str, place: str) -> None:
         raise CatalogError(f"{place}.name: {name!r} must be 1 to 255 of letters, digits, dots and hyphens")
     if not description or len(description) > _DESCRIPTION_CHARACTERS:
         raise CatalogError(f"{place}.description: must be 1 to {_DESCRIPTION_CHARACTERS} characters")
+
+
+def _check_operations(file: _PlanFile, place: str) -> None:
+    info = file.maintenance_info
+    if info is not None and not _SEMANTIC_VERSION.fullmatch(info.version):
+        raise CatalogError(f"{place}.maintenance_info.version: {info.version!r} is no semantic version, such as 1.0.0")
+    if info is not None and len(info.version) + len(info.description) > _PLATFORM_MAINTENANCE_CHARACTERS:
+        raise CatalogError(f"{place}.maintenance_info: must be shorter than {_PLATFORM_MAINTENANCE_CHARACTERS}")
+    if file.maximum_polling_duration is not None and file.maximum_polling_duration < 1:
+        raise CatalogError(f"{place}.maximum_polling_duration: must be 1 or more seconds")
 
 
 def _check_metadata(metadata: Mapping[str, Any], place: str) -> None:

@@ -2,10 +2,11 @@
 
     DomainError
     ├── Invalid ............ the request cannot be right, whenever it is repeated
-    │   ├── InvalidParameters, InvalidName, UnknownService, UnknownPlan, NotBindable, PlanChangeRefused
+    │   ├── InvalidParameters, InvalidName, UnknownService, UnknownPlan, NotBindable, PlanChangeRefused,
+    │   │   InvalidPredecessor
     ├── NotFound ........... InstanceNotFound, BindingNotFound, OrgNotFound, SpaceNotFound, AppNotFound, QuotaNotFound
     ├── NotAllowed ......... PaidPlansNotAllowed
-    ├── Conflict ........... NameTaken, AmbiguousName, NotEmpty, HasBindings, HasContents, Busy
+    ├── Conflict ........... NameTaken, AmbiguousName, NotEmpty, HasBindings, HasContents, Busy, TakesLong
     ├── EngineRefused ...... the engine says no to this very order
     └── EngineUnavailable .. the engine does not answer, or not to us: nothing is wrong with the order
 
@@ -59,6 +60,12 @@ class WrongService(Invalid):
 
 class NotBindable(Invalid):
     code = "NotBindable"
+
+
+class InvalidPredecessor(Invalid):
+    """A binding can't be rotated from that one."""
+
+    code = "InvalidPredecessor"
 
 
 class PlanChangeRefused(Invalid):
@@ -157,6 +164,12 @@ class Busy(Conflict):
     """Another operation on the same thing is still in progress."""
 
     code = "OperationInProgress"
+
+
+class TakesLong(Conflict):
+    """It can be done, but not while somebody waits for the answer."""
+
+    code = "TakesLong"
 
 
 class EngineRefused(DomainError):

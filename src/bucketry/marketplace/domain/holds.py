@@ -1,36 +1,50 @@
 """One worker at a time on an instance: in this process by a queue, across processes by a hold in the records.
 
 A hold has an end and is renewed while its work lasts, so that one left by a crash runs out within seconds and the next
-order, or the keeper, goes on with what was left.
+order, or the keeper, goes on with what was left. Who waits for work that was promised to others, and may take hours,
+is told so after a moment.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 from bucketry.kernel import ids
 from bucketry.kernel.clock import ClockMs
 from bucketry.marketplace.domain.errors import Busy
 from bucketry.marketplace.domain.ports import Duplicate, Held, Hold, HoldLost, Records
-from bucketry.marketplace.domain.values import Binding, Instance
+from bucketry.marketplace.domain.values import Binding, EndedOperation, Instance
 
 LEASE_MS = 15_000
 WAIT_MS = 20_000  # longer than a lease: a repeat after a crash waits it out. Platforms give up after 60 s.
+MOMENT_MS = 2_000  # what is promised and lasts longer is not waited for
 _FIRST_PAUSE_S = 0.005
 _LONGEST_PAUSE_S = 0.25
+IsLong = Callable[[], Awaitable[bool]]
 
 
 class Work:
     """The work on one instance. Writes go through it, so that none is made without the hold."""
 
-    def __init__(self, guid: str, records: Records, clock_ms: ClockMs, lease_ms: int, wait_ms: int) -> None:
+    def __init__(
+        self,
+        guid: str,
+        records: Records,
+        clock_ms: ClockMs,
+        lease_ms: int,
+        wait_ms: int,
+        moment_ms: int,
+        is_long: IsLong,
+    ) -> None:
         self.guid = guid
         self._records = records
         self._clock_ms = clock_ms
         self._lease_ms = lease_ms
         self._wait_ms = wait_ms
+        self._moment_ms = moment_ms
+        self._is_long = is_long
         self._holder = ids.hex_id()
         self._is_held = False
         self._renewing: asyncio.Task[None] | None = None
@@ -50,6 +64,7 @@ class Work:
         """Hold the instance and read it; None if there is none. Raises Busy if others keep it for too long."""
         end_ms = self._clock_ms() + (self._wait_ms if is_patient else 0)
         pause_s = _FIRST_PAUSE_S
+        moment = asyncio.get_running_loop().time() + self._moment_ms / 1000
         while True:
             taken = await self._records.hold_instance(self.guid, self._hold(), self._clock_ms())
             if isinstance(taken, Instance):
@@ -58,7 +73,11 @@ class Work:
             if taken is Held.MISSING:
                 return None
             if self._clock_ms() >= end_ms:
-                raise Busy("Another operation on this service instance is in progress; try again when it is done.")
+                raise busy()
+            if asyncio.get_running_loop().time() >= moment:
+                moment += self._moment_ms / 1000
+                if await self._is_long():
+                    raise busy()
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
@@ -70,10 +89,10 @@ class Work:
             self._let_go()
         return instance
 
-    async def delete(self) -> None:
-        """Remove the instance's record, and the hold with it."""
+    async def delete(self, told: EndedOperation | None = None) -> None:
+        """Remove the instance's record, and the hold with it. `told`: what is told of it from now on."""
         with _lost_is_busy():
-            await self._records.delete_instance(self.guid, self._holder)
+            await self._records.delete_instance(self.guid, self._holder, told)
         self._let_go()
 
     async def insert_binding(self, binding: Binding) -> None:
@@ -88,9 +107,9 @@ class Work:
             self._let_go()
         return binding
 
-    async def delete_binding(self, binding: Binding, last: bool = False) -> None:
+    async def delete_binding(self, binding: Binding, last: bool = False, told: EndedOperation | None = None) -> None:
         with _lost_is_busy():
-            await self._records.delete_binding(binding, self._holder, release=last)
+            await self._records.delete_binding(binding, self._holder, release=last, told=told)
         if last:
             self._let_go()
 
@@ -120,6 +139,10 @@ class Work:
                 return  # lost: the next write says so
 
 
+def busy() -> Busy:
+    return Busy("Another operation on this service instance is in progress; try again when it is done.")
+
+
 @contextlib.contextmanager
 def _lost_is_busy() -> Iterator[None]:
     try:
@@ -139,40 +162,76 @@ class _Queue:
 
 
 class Holds:
-    """Gives out work. `lease_ms` and `wait_ms` are for tests."""
+    """Gives out work. `lease_ms`, `wait_ms` and `moment_ms` are for tests."""
 
-    def __init__(self, records: Records, clock_ms: ClockMs, lease_ms: int = LEASE_MS, wait_ms: int = WAIT_MS) -> None:
+    def __init__(
+        self,
+        records: Records,
+        clock_ms: ClockMs,
+        lease_ms: int = LEASE_MS,
+        wait_ms: int = WAIT_MS,
+        moment_ms: int = MOMENT_MS,
+    ) -> None:
         self._records = records
         self._clock_ms = clock_ms
         self._lease_ms = lease_ms
         self._wait_ms = wait_ms
+        self._moment_ms = moment_ms
         self._queues: dict[str, _Queue] = {}
 
     @contextlib.asynccontextmanager
-    async def work(self, guid: str) -> AsyncIterator[Work]:
-        """Work on an instance: call insert() or take() first. The hold is given back at the end, whatever happens."""
+    async def work(self, guid: str, is_long: IsLong | None = None) -> AsyncIterator[Work]:
+        """Work on an instance: call insert() or take() first. The hold is given back at the end, whatever happens.
+
+        `is_long`, asked now and then while others have it, says that waiting is no use; by default, that a promised
+        operation on the instance is under way. Raises Busy.
+        """
+
+        async def is_promised() -> bool:
+            instance = await self._records.get_instance(guid)
+            return instance is not None and instance.last_operation.is_promised
+
+        is_long = is_long or is_promised
         queue = self._queues.setdefault(guid, _Queue())
         queue.waiting += 1
         try:
-            async with _within(queue.lock, self._wait_ms):
-                work = Work(guid, self._records, self._clock_ms, self._lease_ms, self._wait_ms)
+            await self._wait(queue, is_long)
+            try:
+                work = Work(
+                    guid, self._records, self._clock_ms, self._lease_ms, self._wait_ms, self._moment_ms, is_long
+                )
                 try:
                     yield work
                 finally:
                     await asyncio.shield(work.close())
+            finally:
+                queue.lock.release()
         finally:
             queue.waiting -= 1
             if not queue.waiting:
                 del self._queues[guid]
 
-
-@contextlib.asynccontextmanager
-async def _within(lock: asyncio.Lock, wait_ms: int) -> AsyncIterator[None]:
-    try:
-        await asyncio.wait_for(lock.acquire(), wait_ms / 1000)
-    except TimeoutError:
-        raise Busy("Another operation on this service instance is in progress; try again when it is done.") from None
-    try:
-        yield
-    finally:
-        lock.release()
+    async def _wait(self, queue: _Queue, is_long: IsLong) -> None:
+        lock = queue.lock
+        if queue.waiting == 1:
+            await lock.acquire()  # at once: nobody else is here
+            return
+        left_ms = self._wait_ms
+        # One attempt for all of it keeps the place in the queue.
+        turn = asyncio.ensure_future(lock.acquire())
+        try:
+            while left_ms > 0:
+                step_ms = min(left_ms, self._moment_ms)
+                left_ms -= step_ms
+                await asyncio.wait({turn}, timeout=step_ms / 1000)
+                if turn.done():
+                    return
+                if await is_long():
+                    break
+            raise busy()
+        except BaseException:
+            if turn.done() and not turn.cancelled():
+                lock.release()
+            else:
+                turn.cancel()
+            raise

@@ -10,8 +10,10 @@ from bucketry.kernel.envelope import Envelope
 from bucketry.marketplace.domain.bindings import Bindings
 from bucketry.marketplace.domain.catalog import Catalog, CatalogError
 from bucketry.marketplace.domain.context import Context
-from bucketry.marketplace.domain.holds import LEASE_MS, WAIT_MS, Holds
+from bucketry.marketplace.domain.finishing import Finishing
+from bucketry.marketplace.domain.holds import LEASE_MS, MOMENT_MS, WAIT_MS, Holds
 from bucketry.marketplace.domain.instances import Instances
+from bucketry.marketplace.domain.operations import Background
 from bucketry.marketplace.domain.places import Places
 from bucketry.marketplace.domain.ports import Engine, Records
 from bucketry.marketplace.domain.settling import Settling
@@ -25,11 +27,12 @@ class Marketplace:
     places: Places
     instances: Instances
     bindings: Bindings
-    settling: Settling
+    finishing: Finishing
+    background: Background
 
     async def resume_unfinished(self) -> int:
         """For the keeper: at start, then every half minute or so. Answers how many instances it looked after."""
-        return await self.settling.resume_unfinished()
+        return await self.finishing.resume_unfinished()
 
 
 def make_marketplace(
@@ -40,13 +43,23 @@ def make_marketplace(
     clock_ms: ClockMs = system_clock_ms,
     lease_ms: int = LEASE_MS,
     wait_ms: int = WAIT_MS,
+    moment_ms: int = MOMENT_MS,
 ) -> Marketplace:
     """Join the parts. Raises CatalogError if a plan names an engine that is not there."""
     for plan in catalog.plans():
         if plan.engine not in engines:
             known = ", ".join(sorted(engines)) or "none"
             raise CatalogError(f"plan {plan.name} names the engine {plan.engine!r}; configured are: {known}")
-    context = Context(catalog, records, engines, envelope, clock_ms, Holds(records, clock_ms, lease_ms, wait_ms))
+    holds = Holds(records, clock_ms, lease_ms, wait_ms, moment_ms)
+    context = Context(catalog, records, engines, envelope, clock_ms, holds)
     settling = Settling(context)
+    finishing = Finishing(context, settling)
     places = Places(records, catalog, clock_ms)
-    return Marketplace(catalog, places, Instances(context, settling, places), Bindings(context, settling), settling)
+    return Marketplace(
+        catalog,
+        places,
+        Instances(context, settling, finishing, places),
+        Bindings(context, settling, finishing),
+        finishing,
+        Background(),
+    )

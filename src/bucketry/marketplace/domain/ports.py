@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any, Protocol
 
-from bucketry.marketplace.domain.values import App, Binding, Instance, Org, Quota, Space
+from bucketry.marketplace.domain.values import App, Binding, EndedOperation, Instance, Org, Quota, Space
 
 # ---- engines ---------------------------------------------------------------------------------------------------------
 
@@ -126,8 +126,8 @@ class Engine(Protocol):
         """Remove all objects, versions and unfinished uploads, telling sums after each page; nothing if it is gone."""
         ...
 
-    async def usage(self, bucket: str) -> Usage:
-        """What the bucket holds; zeros for one that isn't there."""
+    async def usage(self, bucket: str, most: int | None = None) -> Usage:
+        """What the bucket holds; zeros for one that isn't there. `most`: it may stop counting objects beyond that."""
         ...
 
     async def grant(
@@ -231,8 +231,9 @@ class InstanceRecords(Protocol):
         """Write the instance. Raises HoldLost, Duplicate("name")."""
         ...
 
-    async def delete_instance(self, guid: str, holder: str) -> None:
-        """Remove the instance, and its mentions in other bindings. Raises HoldLost, StillReferenced (own bindings)."""
+    async def delete_instance(self, guid: str, holder: str, told: EndedOperation | None = None) -> None:
+        """Remove the instance, and its mentions in other bindings. Raises HoldLost, StillReferenced (own bindings).
+        `told`: what is to be told of it from now on, in place of what was told of an earlier one with its id."""
         ...
 
     async def get_instance(self, guid: str) -> Instance | None: ...
@@ -259,7 +260,11 @@ class BindingRecords(Protocol):
 
     async def save_binding(self, binding: Binding, holder: str, release: bool) -> None: ...
 
-    async def delete_binding(self, binding: Binding, holder: str, release: bool) -> None: ...
+    async def delete_binding(
+        self, binding: Binding, holder: str, release: bool, told: EndedOperation | None = None
+    ) -> None:
+        """`told` as in delete_instance."""
+        ...
 
     async def get_binding(self, guid: str) -> Binding | None: ...
 
@@ -280,7 +285,17 @@ class BindingRecords(Protocol):
         ...
 
 
-class Records(PlaceRecords, InstanceRecords, BindingRecords, Protocol):
+class EndedRecords(Protocol):
+    """What is told of promised operations whose instance or binding is gone."""
+
+    async def get_ended(self, instance_guid: str, binding_guid: str) -> EndedOperation | None: ...
+
+    async def forget_ended(self, before_ms: int) -> None:
+        """Remove what ended before that moment."""
+        ...
+
+
+class Records(PlaceRecords, InstanceRecords, BindingRecords, EndedRecords, Protocol):
     """The whole of the marketplace's state."""
 
     async def close(self) -> None: ...

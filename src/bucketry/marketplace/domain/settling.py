@@ -8,7 +8,7 @@ Every order is recorded before the engine is asked, and nobody was told of one t
     bindings creating or deleting   their identity and keys removed, then the record
 
 A repeat of the same order goes on instead (instances.py, bindings.py). Each step is idempotent, so a crash in the
-middle of settling is settled the same way.
+middle of settling is settled the same way. What was promised to somebody is finished instead (finishing.py).
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from dataclasses import replace
 from bucketry.kernel import logs
 from bucketry.marketplace.domain import binding_rights
 from bucketry.marketplace.domain.context import Context
-from bucketry.marketplace.domain.errors import DomainError, NotEmpty
-from bucketry.marketplace.domain.holds import Work
+from bucketry.marketplace.domain.errors import NotEmpty
+from bucketry.marketplace.domain.holds import Work, busy
 from bucketry.marketplace.domain.ports import BucketNotEmpty
 from bucketry.marketplace.domain.values import (
     Binding,
     BindingState,
+    EndedOperation,
     Instance,
     InstanceState,
     LastOperation,
@@ -32,8 +33,8 @@ from bucketry.marketplace.domain.values import (
 )
 
 _log = logs.get("settling")
+_TELLING_MS = 5_000  # between two words about how far an emptying is
 _EMPTYING_ROUNDS = 3  # what is uploaded while a bucket is emptied needs another round
-_PAGE = 100
 
 
 class Settling:
@@ -42,26 +43,13 @@ class Settling:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    async def resume_unfinished(self) -> int:
-        """Settle what was left by crashes and failures, as the keeper does at start and regularly.
-
-        Answers how many instances were looked after. A failure of one is logged, and it is tried again next time.
-        """
-        guids = await self._context.records.unfinished_instances(self._context.clock_ms(), _PAGE)
-        for guid in guids:
-            try:
-                async with self._context.holds.work(guid) as work:
-                    instance = await work.take(is_patient=False)
-                    if instance is not None:
-                        settled = await self.settle(work, instance)
-                        if settled is not None:
-                            await self.settle_bindings(work, settled)
-            except DomainError as error:
-                _log.warning("an unfinished order could not be settled yet", instance=guid, reason=str(error))
-        return len(guids)
-
     async def settle(self, work: Work, instance: Instance) -> Instance | None:
-        """Bring the instance to a clear end: ready, or None where it is gone (the hold went with it)."""
+        """Bring the instance to a clear end: ready, or None where it is gone (the hold went with it).
+
+        Raises Busy for what was promised and left by a crash: the keeper finishes it soon, and it may take long.
+        """
+        if instance.last_operation.is_promised:
+            raise busy()
         match instance.state:
             case InstanceState.READY:
                 return instance
@@ -87,13 +75,13 @@ class Settling:
                 "a bucket that holds something was left behind", bucket=instance.bucket, engine=instance.engine
             )
         await self.remove_bindings(work, instance)
-        await work.delete()
+        await work.delete(self.told_of(instance, OperationState.FAILED))
 
     async def take_back_update(self, work: Work, instance: Instance, reason: str) -> Instance:
         """Configure the bucket as the record says, and make the instance ready again."""
         settings = self._context.settings_of(instance)
         await self._context.engine(instance.engine).configure(instance.bucket, settings, since=None)
-        return await work.save(self.failed(instance, OperationType.UPDATE, reason))
+        return await work.save(self.failed(replace(instance, pending=None), OperationType.UPDATE, reason))
 
     async def finish_deletion(self, work: Work, instance: Instance) -> None:
         """Remove the bucket, the bindings, and the record at last.
@@ -106,7 +94,7 @@ class Settling:
         if plan is not None and plan.empties_on_delete:
             await self.remove_bindings(work, instance)
             await self._forget_beside(instance)
-            await self._empty_and_delete(instance)
+            await self._empty_and_delete(work, instance)
         else:
             try:
                 await engine.delete_bucket(instance.bucket)
@@ -114,17 +102,23 @@ class Settling:
                 raise await self.not_empty(instance) from None
             await self.remove_bindings(work, instance)
             await self._forget_beside(instance)
-        await work.delete()
+        await work.delete(self.told_of(instance, OperationState.SUCCEEDED))
 
     async def not_empty(self, instance: Instance) -> NotEmpty:
         usage = await self._context.engine(instance.engine).usage(instance.bucket)
         return NotEmpty(instance.name, usage.objects, usage.size_bytes, usage.uploads)
 
-    async def _empty_and_delete(self, instance: Instance) -> None:
+    async def _empty_and_delete(self, work: Work, instance: Instance) -> None:
         engine = self._context.engine(instance.engine)
+        told_ms = self._context.clock_ms()
         for _ in range(_EMPTYING_ROUNDS):
-            async for _progress in engine.empty_bucket(instance.bucket):
-                pass
+            async for progress in engine.empty_bucket(instance.bucket):
+                now_ms = self._context.clock_ms()
+                if instance.last_operation.is_promised and now_ms - told_ms >= _TELLING_MS:
+                    told_ms = now_ms
+                    removed = f"delete in progress: {progress.objects:,} objects removed"
+                    last = replace(instance.last_operation, description=removed)
+                    await work.save(replace(instance, last_operation=last))
             try:
                 return await engine.delete_bucket(instance.bucket)
             except BucketNotEmpty:
@@ -164,13 +158,14 @@ class Settling:
         if binding.state is BindingState.READY:
             binding = await work.save_binding(replace(binding, state=BindingState.DELETING))
         await self._context.engine(instance.engine).revoke(binding.guid)
-        await work.delete_binding(binding, last=last)
+        await work.delete_binding(binding, last=last, told=self.told_of_binding(binding))
 
     # ---- last operations
 
     def succeeded(self, instance: Instance, operation: OperationType) -> Instance:
         """`instance`, ready, after a success."""
-        return self._ended(instance, operation, OperationState.SUCCEEDED, f"{operation.value} succeeded")
+        done = replace(instance, pending=None)
+        return self._ended(done, operation, OperationState.SUCCEEDED, f"{operation.value} succeeded")
 
     def failed(self, instance: Instance, operation: OperationType, reason: str) -> Instance:
         """`instance`, ready again, after an operation that left it as it was."""
@@ -178,5 +173,22 @@ class Settling:
 
     def _ended(self, instance: Instance, type_: OperationType, state: OperationState, description: str) -> Instance:
         now_ms = self._context.clock_ms()
-        last = LastOperation(type_, state, description, now_ms)
+        last = LastOperation(type_, state, description, now_ms, instance.last_operation.id)
         return replace(instance, state=InstanceState.READY, last_operation=last, updated_ms=now_ms)
+
+    def told_of(self, instance: Instance, state: OperationState) -> EndedOperation | None:
+        """What is told of a promised operation of an instance that is gone by it; None if it was not promised."""
+        last = instance.last_operation
+        if not last.id:
+            return None
+        description = f"{last.type.value} succeeded" if state is OperationState.SUCCEEDED else last.description
+        return EndedOperation(instance.guid, "", last.type, state, description, self._context.clock_ms())
+
+    def told_of_binding(self, binding: Binding, failure: str = "") -> EndedOperation | None:
+        """As told_of. `failure`: why a binding was not made."""
+        if not binding.operation_id:
+            return None
+        type_ = OperationType.CREATE if failure else OperationType.DELETE
+        state = OperationState.FAILED if failure else OperationState.SUCCEEDED
+        description = failure or "delete succeeded"
+        return EndedOperation(binding.instance_guid, binding.guid, type_, state, description, self._context.clock_ms())

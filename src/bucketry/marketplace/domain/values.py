@@ -48,12 +48,45 @@ class OperationState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LastOperation:
-    """What was last done to an instance, in the words of cf: `create succeeded`."""
+    """What was last done to an instance, in the words of cf: `create succeeded`.
+
+    `id` is what the orderer follows it by, where it may go on after it was answered; "" for all others.
+    """
 
     type: OperationType
     state: OperationState
     description: str
     time_ms: int
+    id: str = ""
+
+    @property
+    def is_promised(self) -> bool:
+        """Whether it is under way and somebody was told, or could have been, that it will come to an end."""
+        return bool(self.id) and self.state is OperationState.IN_PROGRESS
+
+
+@dataclass(frozen=True, slots=True)
+class EndedOperation:
+    """How a promised operation ended whose instance or binding is not there (any more). `binding_guid` "" for those of
+    instances."""
+
+    instance_guid: str
+    binding_guid: str
+    type: OperationType
+    state: OperationState
+    description: str
+    ended_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PendingChange:
+    """What an update is making of an instance, so that it can be finished after a crash."""
+
+    name: str
+    plan_guid: str
+    parameters: Parameters
+    tags: Sequence[str]
+    maintenance_version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +129,9 @@ class App:
 class Instance:
     """A bucket that was ordered.
 
+    `maintenance_version`: that of the plan's maintenance_info when the bucket was last configured; "": it had none.
+    `pending` while a promised update is under way.
+
     `is_local`: its org and space are this server's (ordered by the command line); otherwise they are ids of a foreign
     platform, kept as they came, and names need not be unique there.
     """
@@ -115,6 +151,8 @@ class Instance:
     last_operation: LastOperation
     created_ms: int
     updated_ms: int
+    maintenance_version: str = ""
+    pending: PendingChange | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +162,8 @@ class Binding:
     `name` is unique among the keys of an instance; app bindings and those of foreign platforms may have none ("").
     `app_guid` None for keys. `additional_instances` are guids, resolved from the names in `parameters`.
     `sealed_key` is the access key pair, sealed under the context `binding|GUID`; None until it is made.
+    `operation_id` as in LastOperation, of the order that is under way. `predecessor_guid`: the binding that this one
+    was rotated from.
     """
 
     guid: str
@@ -137,3 +177,5 @@ class Binding:
     state: BindingState
     created_ms: int
     sealed_key: bytes | None = field(default=None, repr=False)
+    operation_id: str = ""
+    predecessor_guid: str | None = None

@@ -106,7 +106,7 @@ def delete(connection: Connection, bucket: str) -> None:
                 raise
 
 
-def usage(connection: Connection, bucket: str) -> Usage:
+def usage(connection: Connection, bucket: str, most: int | None = None) -> Usage:
     """See Engine.usage. Ceph and the embedded store tell it on HEAD; elsewhere all versions are listed."""
     from botocore.exceptions import ClientError
 
@@ -125,6 +125,8 @@ def usage(connection: Connection, bucket: str) -> Usage:
         for entries in _pages(s3, bucket):
             objects += len(entries)
             size_bytes += sum(entry.get("Size", 0) for entry in entries)
+            if most is not None and objects > most:
+                break
         return Usage(objects, size_bytes, uploads)
 
 

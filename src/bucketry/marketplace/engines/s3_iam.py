@@ -92,8 +92,8 @@ class S3IamEngine:
         while (progress := await self._connection.run(next, steps, None)) is not None:
             yield progress
 
-    async def usage(self, bucket: str) -> Usage:
-        return await self._connection.run(buckets.usage, self._connection, bucket)
+    async def usage(self, bucket: str, most: int | None = None) -> Usage:
+        return await self._connection.run(buckets.usage, self._connection, bucket, most)
 
     async def grant(
         self, binding_guid: str, buckets: Sequence[str], rights: Rights, labels: Mapping[str, str]

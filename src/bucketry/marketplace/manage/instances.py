@@ -8,7 +8,8 @@ import msgspec
 
 from bucketry.marketplace.domain.catalog import Plan
 from bucketry.marketplace.domain.errors import UnknownPlan, UnknownService
-from bucketry.marketplace.domain.instances import Created, ExistsDifferently, Unchanged
+from bucketry.marketplace.domain.instance_changes import Unchanged
+from bucketry.marketplace.domain.instances import Created, ExistsDifferently
 from bucketry.marketplace.domain.marketplace import Marketplace
 from bucketry.marketplace.domain.values import Instance
 from bucketry.marketplace.manage import views

@@ -7,8 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from bucketry.marketplace.domain.ports import Duplicate
-from bucketry.marketplace.domain.values import Binding
-from bucketry.marketplace.records import rows
+from bucketry.marketplace.domain.values import Binding, EndedOperation
+from bucketry.marketplace.records import ended, rows
 from bucketry.marketplace.records.database import Database
 from bucketry.marketplace.records.instances import check_held
 from bucketry.marketplace.records.tables import binding_instances, bindings, instances
@@ -82,9 +82,12 @@ class BindingQueries:
 
         await self._database.write(work)
 
-    async def delete_binding(self, binding: Binding, holder: str, release: bool) -> None:
+    async def delete_binding(
+        self, binding: Binding, holder: str, release: bool, told: EndedOperation | None = None
+    ) -> None:
         def work(connection: sa.Connection) -> None:
             check_held(connection, binding.instance_guid, holder, release)
+            ended.put(connection, binding.instance_guid, binding.guid, told)
             connection.execute(_DELETE, {"of_guid": binding.guid})
 
         await self._database.write(work)

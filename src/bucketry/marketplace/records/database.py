@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from bucketry.marketplace.domain.ports import Duplicate, StillReferenced
 from bucketry.marketplace.records import sqlite_driver
 
-HEAD = "0001"  # the newest migration; a test compares
+HEAD = "0002"  # the newest migration; a test compares
 _BUSY_TIMEOUT_MS = 30_000
 _THREADS = 8
 _IS_WRITE = "bucketry_is_write"

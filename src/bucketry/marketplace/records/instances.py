@@ -11,8 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from bucketry.marketplace.domain.ports import Duplicate, Held, Hold, HoldLost
-from bucketry.marketplace.domain.values import Instance
-from bucketry.marketplace.records import rows
+from bucketry.marketplace.domain.values import EndedOperation, Instance
+from bucketry.marketplace.records import ended, rows
 from bucketry.marketplace.records.database import Database
 from bucketry.marketplace.records.tables import (
     UNFINISHED_BINDING,
@@ -113,8 +113,9 @@ class InstanceQueries:
 
         await self._database.write(work)
 
-    async def delete_instance(self, guid: str, holder: str) -> None:
+    async def delete_instance(self, guid: str, holder: str, told: EndedOperation | None = None) -> None:
         def work(connection: sa.Connection) -> None:
+            ended.put(connection, guid, "", told)
             connection.execute(_FORGET_MENTIONS, {"of_guid": guid})
             if not connection.execute(_DELETE_MINE, {"of_guid": guid, "of_holder": holder}).rowcount:
                 raise HoldLost  # takes the first statement back, too

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,12 +14,14 @@ from bucketry.marketplace.domain.values import (
     Binding,
     BindingKind,
     BindingState,
+    EndedOperation,
     Instance,
     InstanceState,
     LastOperation,
     OperationState,
     OperationType,
     Org,
+    PendingChange,
     Quota,
     Space,
 )
@@ -57,10 +60,16 @@ def instance(row: Row) -> Instance:
         engine=row.engine,
         bucket=row.bucket,
         last_operation=LastOperation(
-            OperationType(row.last_type), OperationState(row.last_state), row.last_description, row.last_ms
+            OperationType(row.last_type),
+            OperationState(row.last_state),
+            row.last_description,
+            row.last_ms,
+            row.operation_id,
         ),
         created_ms=row.created_ms,
         updated_ms=row.updated_ms,
+        maintenance_version=row.maintenance_version,
+        pending=None if row.pending is None else PendingChange(**json.loads(row.pending)),
     )
 
 
@@ -85,6 +94,9 @@ def instance_columns(value: Instance) -> dict[str, Any]:
         "last_ms": last.time_ms,
         "created_ms": value.created_ms,
         "updated_ms": value.updated_ms,
+        "operation_id": last.id,
+        "maintenance_version": value.maintenance_version,
+        "pending": None if value.pending is None else json.dumps(asdict(value.pending)),
     }
 
 
@@ -101,6 +113,8 @@ def binding(row: Row, additional_instances: Sequence[str]) -> Binding:
         state=BindingState(row.state),
         created_ms=row.created_ms,
         sealed_key=None if row.sealed_key is None else bytes(row.sealed_key),
+        operation_id=row.operation_id,
+        predecessor_guid=row.predecessor_guid,
     )
 
 
@@ -118,6 +132,8 @@ def binding_columns(value: Binding) -> dict[str, Any]:
         "state": value.state.value,
         "created_ms": value.created_ms,
         "sealed_key": value.sealed_key,
+        "operation_id": value.operation_id,
+        "predecessor_guid": value.predecessor_guid,
     }
 
 
@@ -127,3 +143,25 @@ def mentions(value: Binding) -> list[dict[str, Any]]:
         {"binding_guid": value.guid, "instance_guid": guid, "position": position}
         for position, guid in enumerate(value.additional_instances)
     ]
+
+
+def ended(row: Row) -> EndedOperation:
+    return EndedOperation(
+        row.instance_guid,
+        row.binding_guid,
+        OperationType(row.type),
+        OperationState(row.state),
+        row.description,
+        row.ended_ms,
+    )
+
+
+def ended_columns(value: EndedOperation) -> dict[str, Any]:
+    return {
+        "instance_guid": value.instance_guid,
+        "binding_guid": value.binding_guid,
+        "type": value.type.value,
+        "state": value.state.value,
+        "description": value.description,
+        "ended_ms": value.ended_ms,
+    }

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from bucketry.marketplace.records.bindings import BindingQueries
 from bucketry.marketplace.records.database import Database
+from bucketry.marketplace.records.ended import EndedQueries
 from bucketry.marketplace.records.instances import InstanceQueries
 from bucketry.marketplace.records.places import PlaceQueries
 
 
-class SqlRecords(PlaceQueries, InstanceQueries, BindingQueries):
+class SqlRecords(PlaceQueries, InstanceQueries, BindingQueries, EndedQueries):
     """See ports.Records. One a process; threads inside."""
 
     def __init__(self, database: Database) -> None:

@@ -79,6 +79,9 @@ instances = sa.Table(
     sa.Column("updated_ms", sa.BigInteger, nullable=False),
     sa.Column("holder", sa.Text),  # who works on it; NULL: nobody
     sa.Column("held_until_ms", sa.BigInteger, nullable=False),
+    sa.Column("operation_id", sa.Text, nullable=False, server_default=""),
+    sa.Column("maintenance_version", sa.Text, nullable=False, server_default=""),
+    sa.Column("pending", sa.Text),  # JSON
     sa.UniqueConstraint("local_space_guid", "name"),
     sa.UniqueConstraint("engine", "bucket"),
     sa.Index("ix_instances_space_guid_name", "space_guid", "name"),
@@ -106,6 +109,8 @@ bindings = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("created_ms", sa.BigInteger, nullable=False),
     sa.Column("sealed_key", sa.LargeBinary),
+    sa.Column("operation_id", sa.Text, nullable=False, server_default=""),
+    sa.Column("predecessor_guid", sa.Text),
     sa.UniqueConstraint("instance_guid", "local_key_name"),
     sa.UniqueConstraint("instance_guid", "local_app_guid"),
 )
@@ -124,4 +129,16 @@ binding_instances = sa.Table(
     sa.Column("binding_guid", sa.Text, sa.ForeignKey("bindings.guid", ondelete="CASCADE"), primary_key=True),
     sa.Column("instance_guid", sa.Text, sa.ForeignKey("instances.guid"), primary_key=True, index=True),
     sa.Column("position", sa.Integer, nullable=False),
+)
+
+# How promised operations ended whose instance or binding is gone; binding_guid '' for those of instances.
+ended_operations = sa.Table(
+    "ended_operations",
+    metadata,
+    sa.Column("instance_guid", sa.Text, primary_key=True),
+    sa.Column("binding_guid", sa.Text, primary_key=True),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("description", sa.Text, nullable=False),
+    sa.Column("ended_ms", sa.BigInteger, nullable=False, index=True),
 )

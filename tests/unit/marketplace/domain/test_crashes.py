@@ -14,7 +14,8 @@ import pytest
 
 from bucketry.marketplace.domain.bindings import BindingOrder, Bound, BoundAlike
 from bucketry.marketplace.domain.errors import BindingNotFound, InstanceNotFound
-from bucketry.marketplace.domain.instances import Created, ExistsAlike, Unchanged, Updated
+from bucketry.marketplace.domain.instance_changes import Unchanged, Updated
+from bucketry.marketplace.domain.instances import Created, ExistsAlike
 from bucketry.marketplace.domain.marketplace import Marketplace
 from bucketry.marketplace.domain.values import BindingKind, InstanceState
 from tests.kit.marketplace import LEASE_MS, Died, Fate, Mortal, World, open_world

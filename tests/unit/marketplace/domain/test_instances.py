@@ -21,7 +21,8 @@ from bucketry.marketplace.domain.errors import (
     UnknownPlan,
     UnknownService,
 )
-from bucketry.marketplace.domain.instances import Created, ExistsAlike, ExistsDifferently, Unchanged, Updated
+from bucketry.marketplace.domain.instance_changes import Unchanged, Updated
+from bucketry.marketplace.domain.instances import Created, ExistsAlike, ExistsDifferently
 from bucketry.marketplace.domain.ports import Emptied, Usage
 from bucketry.marketplace.domain.values import InstanceState, OperationState, OperationType
 from tests.kit.marketplace import World

@@ -1,0 +1,51 @@
+"""The key pair of a binding: asked of the engine, sealed, opened again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bucketry.marketplace.domain import binding_rights
+from bucketry.marketplace.domain.context import Context
+from bucketry.marketplace.domain.ports import AccessKey
+from bucketry.marketplace.domain.values import Binding, BindingState, Instance
+
+
+async def grant(
+    context: Context, instance: Instance, binding: Binding, additional_buckets: Sequence[str]
+) -> tuple[Binding, AccessKey]:
+    """The binding as it is when it is ready, and its pair. A repeat makes another pair; the earlier one ends."""
+    key = await context.engine(instance.engine).grant(
+        binding.guid,
+        [instance.bucket, *additional_buckets],
+        binding_rights.of_binding(binding),
+        _labels(instance, binding),
+    )
+    sealed_key = _seal(context, binding.guid, key)
+    return replace(binding, state=BindingState.READY, sealed_key=sealed_key, operation_id=""), key
+
+
+def open_key(context: Context, binding: Binding) -> AccessKey:
+    """The pair of a finished binding."""
+    assert binding.sealed_key is not None, "only finished bindings are opened"
+    access_key_id, secret = json.loads(context.envelope.open(binding.sealed_key, f"binding|{binding.guid}"))
+    return AccessKey(access_key_id, secret)
+
+
+def _seal(context: Context, guid: str, key: AccessKey) -> bytes:
+    pair = json.dumps([key.access_key_id, key.secret_access_key])
+    return context.envelope.seal(pair, f"binding|{guid}")
+
+
+def _labels(instance: Instance, binding: Binding) -> dict[str, str]:
+    """What is written beside the identity, so that an operator finds whose it is."""
+    labels = {
+        "bucketry:instance": instance.guid,
+        "bucketry:binding": binding.guid,
+        "bucketry:organization": instance.org_guid,
+        "bucketry:space": instance.space_guid,
+    }
+    if binding.app_guid:
+        labels["bucketry:app"] = binding.app_guid
+    return labels
