@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import apsw
 import boto3
 from botocore import UNSIGNED
 from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth
@@ -190,6 +191,17 @@ class Store:
             iam.put_user_policy(UserName=name, PolicyName="inline", PolicyDocument=json.dumps(policy))
         made = iam.create_access_key(UserName=name)["AccessKey"]
         return Key(made["AccessKeyId"], made["SecretAccessKey"], root.account_id)
+
+    def spoil_setting(self, bucket: str, setting: str, text: str) -> None:
+        """Damage a bucket's setting on the disk, and make the store look at the bucket again."""
+        database = apsw.Connection(str(self.data / "identity.sqlite"))
+        database.set_busy_timeout(10_000)
+        of_bucket = "bucket_id = (SELECT bucket_id FROM bucket WHERE name = ?)"
+        statement = f"UPDATE bucket_setting SET document = ? WHERE name = ? AND {of_bucket}"
+        with database:
+            database.execute(statement, (text, setting, bucket))
+            database.execute("UPDATE bucket SET revision = revision + 1 WHERE name = ?", (bucket,))
+        database.close()
 
     @contextlib.contextmanager
     def connection(self, timeout_s: float = 20) -> Iterator[Connection]:

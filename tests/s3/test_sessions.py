@@ -53,6 +53,18 @@ def test_session_is_its_user_in_headers_and_presigned_urls(store: Store, filled:
         client.list_buckets()
 
 
+def test_no_token_and_no_secret_of_a_session_is_logged(store: Store, filled: str, user: Key) -> None:
+    session = session_of(store, user)
+    wrong = replace(session, secret_access_key="wrong" * 8)
+    for key in (session, wrong):
+        store.request("GET", f"/{filled}/k", key)
+        reply = store.request("GET", store.presigned(key, "GET", f"/{filled}/k"))
+        assert (session.session_token or "")[:40] not in reply.body.decode()
+    log = store.log.read_text()
+    assert (session.session_token or "")[:40] not in log
+    assert session.secret_access_key not in log
+
+
 @pytest.mark.parametrize("spoiled", ["missing", "cut", "changed", "of another session", "nonsense", "long"])
 def test_key_without_its_own_token_is_refused(store: Store, filled: str, user: Key, spoiled: str) -> None:
     session = session_of(store, user)
