@@ -10,6 +10,7 @@ The id is random and never used again: whoever still holds a removed bucket can'
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import resource
 import secrets
@@ -76,7 +77,9 @@ class Disk:
         self._open_limit = min(_OPEN_BUCKETS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // _DESCRIPTORS_EACH)
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
         root.mkdir(parents=True, exist_ok=True)
-        self._root.mkdir(mode=0o700, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            self._files.mkdir(self._root)
+            self._files.sync_folder(root)
 
     async def close(self) -> None:
         """Finish what is under way and close everything. No call may follow."""

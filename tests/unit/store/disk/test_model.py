@@ -1,12 +1,15 @@
-"""Random operations, crashes and garbage runs among them, against a dictionary: the disk holds what the model holds."""
+"""Random operations of two clients, power cuts and garbage runs among them, against a dictionary: the disk holds what
+the model holds. A failing story is told in the fewest steps, with the line that repeats it."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import tempfile
 from collections.abc import Coroutine
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from hypothesis import settings
@@ -16,7 +19,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.reading import Reading
 from bucketry.store.disk.segments import RecordHeader
+from bucketry.store.disk.store import Disk
 from bucketry.store.disk.types import NULL_VERSION, Doomed, Marker, Part, Version
+from tests.faults.machine import Image, write_out
+from tests.faults.seam import Seam
 from tests.unit.store.disk.objects import (
     ID,
     NAME,
@@ -39,6 +45,7 @@ keys = st.sampled_from(KEYS)
 buckets = st.sampled_from([0, 1])
 # Inline, shared segments of one block and of several, and segments alone; each with a byte of its own.
 sizes = st.sampled_from([0, 10, 16_385, 70_000, 300_000, 4_200_000])
+MEMORY = Path("/dev/shm")  # where a sync costs nothing: what one does is modelled
 
 
 class Kept:
@@ -69,12 +76,17 @@ class Kept:
 
 
 class DiskMachine(RuleBasedStateMachine):
-    """Two buckets, a few keys, at most one upload and one reader under way in each."""
+    """Two buckets, a few keys, at most one upload and one reader under way in each; two clients, each with a disk of
+    its own, as two processes have."""
 
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.root = Path(tempfile.mkdtemp(prefix="disk-model-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="disk-model-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None))
+        self.root = self.folder / "0"
+        self.root.mkdir()
+        self.lives = 0
+        self.client = 0
         self.kept = [Kept(), Kept()]
         self.versioning = ["", ""]  # as of S3: nothing, "Enabled", "Suspended"
         self.uploads: list[dict[str, tuple[str, dict[int, bytes]]]] = [{}, {}]
@@ -86,13 +98,31 @@ class DiskMachine(RuleBasedStateMachine):
         return self.loop.run_until_complete(work)
 
     async def _open(self) -> None:
-        self.disk = open_disk(self.root)
+        self.seam = Seam(self.root)
+        self.disks = [open_disk(self.root, files=self.seam.files, vfs=self.seam.name) for _ in range(2)]
         await self.disk.recover(BUCKETS if self.count else [])
         for name in BUCKETS:
             await self.disk.create_bucket(*name)
 
-    def bucket(self, number: int) -> Bucket:
-        return self.disk.bucket(*BUCKETS[number])
+    async def _close(self) -> None:
+        for disk in self.disks:
+            await disk.close()
+        self.seam.unregister()
+
+    async def _go_on_after(self, cut: Image) -> None:
+        """The power failed: go on with what it left."""
+        await self._close()
+        shutil.rmtree(self.root)
+        self.lives += 1
+        self.root = write_out(cut, self.folder / f"{self.lives}")
+        await self._open()
+
+    @property
+    def disk(self) -> Disk:
+        return self.disks[self.client]
+
+    def bucket(self, number: int, client: int | None = None) -> Bucket:
+        return self.disks[self.client if client is None else client].bucket(*BUCKETS[number])
 
     def new_bytes(self, size: int) -> bytes:
         self.count += 1
@@ -134,7 +164,10 @@ class DiskMachine(RuleBasedStateMachine):
         datas = [self.new_bytes(size) for size in some]
 
         async def together() -> list[Version]:
-            puts = (put(self.bucket(number), key, data, is_versioned=self.is_versioned(number)) for data in datas)
+            is_versioned = self.is_versioned(number)
+            puts = (
+                put(self.bucket(number, n % 2), key, data, is_versioned=is_versioned) for n, data in enumerate(datas)
+            )
             return await asyncio.gather(*puts)
 
         made = zip(self.run(together()), datas, strict=True)
@@ -281,8 +314,64 @@ class DiskMachine(RuleBasedStateMachine):
     @rule()
     def reopen(self) -> None:
         self.end_reading()
-        self.run(self.disk.close())
+        self.run(self._close())
         self.run(self._open())
+
+    @rule()
+    def another_client(self) -> None:
+        self.client = 1 - self.client
+
+    @rule(seed=st.none() | st.integers(0, 1000))
+    def cut_power(self, seed: int | None) -> None:
+        """All was answered, so all is there, whatever else the disk wrote of what was not synced."""
+        self.end_reading()
+        self.run(self._go_on_after(self.seam.machine.cut(None if seed is None else Random(seed))))
+
+    @rule(
+        number=buckets,
+        some=st.lists(st.tuples(keys, sizes), min_size=1, max_size=4),
+        at=st.integers(0, 12),
+        seed=st.none() | st.integers(0, 1000),
+    )
+    def cut_power_among_puts(self, number: int, some: list[tuple[str, int]], at: int, seed: int | None) -> None:
+        """Before the sync number `at`: what was answered by then is there, each of the others is whole or absent."""
+        self.end_reading()
+        puts = [(key, self.new_bytes(size)) for key, size in some]
+        done: list[int] = []
+        cuts: list[tuple[Image, set[int]]] = []
+        syncs = 0
+
+        def on_call(kind: str) -> None:
+            nonlocal syncs
+            if kind == "sync":
+                if syncs == at:
+                    with self.seam.lock:
+                        chance = None if seed is None else Random(seed)
+                        cuts.append((self.seam.machine.cut(chance), set(done)))
+                syncs += 1
+
+        async def one(n: int, key: str, data: bytes) -> Version:
+            made = await put(self.bucket(number, n % 2), key, data, is_versioned=self.is_versioned(number))
+            done.append(n)
+            return made
+
+        async def together() -> list[Version]:
+            return await asyncio.gather(*(one(n, key, data) for n, (key, data) in enumerate(puts)))
+
+        self.seam.on_call = on_call
+        made = self.run(together())
+        self.seam.on_call = None
+        image, answered = cuts[0] if cuts else (self.seam.machine.cut(), set(done))
+        self.run(self._go_on_after(image))
+        for n in sorted(range(len(puts)), key=lambda n: made[n].sequence):
+            if n in answered or self._may_be_there(number, made, n):
+                self.add(number, made[n], puts[n][1])
+
+    def _may_be_there(self, number: int, made: list[Version], which: int) -> bool:
+        """Whether a put is to be seen, or was and was written over by one that is."""
+        version = made[which]
+        found = self.bucket(number).get_version(version.key, version.version_id)
+        return found is not None and found.sequence >= version.sequence
 
     @invariant()
     def holds_what_the_model_holds(self) -> None:
@@ -319,10 +408,10 @@ class DiskMachine(RuleBasedStateMachine):
             self.run(self.disk.collect_garbage())
             assert self.run(self.disk.check(deep=True)) == []
         finally:
-            self.run(self.disk.close())
+            self.run(self._close())
             self.loop.close()
-            shutil.rmtree(self.root)
+            shutil.rmtree(self.folder)
 
 
-DiskMachine.TestCase.settings = settings(max_examples=50, stateful_step_count=40, deadline=None, print_blob=True)
+DiskMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None, print_blob=True)
 TestDiskAgainstModel = DiskMachine.TestCase
