@@ -47,6 +47,7 @@ class Work:
         self._is_long = is_long
         self._holder = ids.hex_id()
         self._is_held = False
+        self._renewal: asyncio.TimerHandle | None = None
         self._renewing: asyncio.Task[None] | None = None
 
     async def insert(self, instance: Instance) -> bool:
@@ -113,6 +114,10 @@ class Work:
         if last:
             self._let_go()
 
+    @property
+    def is_held(self) -> bool:
+        return self._is_held
+
     async def close(self) -> None:
         """Give the hold back if it is still had."""
         if self._is_held:
@@ -124,19 +129,25 @@ class Work:
 
     def _held(self) -> None:
         self._is_held = True
+        self._renewal = asyncio.get_running_loop().call_later(self._lease_ms / 3000, self._begin_to_renew)
+
+    def _begin_to_renew(self) -> None:
+        """Most work ends long before, and needs no task."""
         self._renewing = asyncio.create_task(self._renew())
 
     def _let_go(self) -> None:
         self._is_held = False
+        if self._renewal is not None:
+            self._renewal.cancel()
         if self._renewing is not None:
             self._renewing.cancel()
             self._renewing = None
 
     async def _renew(self) -> None:
         while True:
-            await asyncio.sleep(self._lease_ms / 3000)
             if not await self._records.renew_hold(self.guid, self._hold()):
                 return  # lost: the next write says so
+            await asyncio.sleep(self._lease_ms / 3000)
 
 
 def busy() -> Busy:
@@ -203,7 +214,8 @@ class Holds:
                 try:
                     yield work
                 finally:
-                    await asyncio.shield(work.close())
+                    if work.is_held:
+                        await asyncio.shield(work.close())
             finally:
                 queue.lock.release()
         finally:
