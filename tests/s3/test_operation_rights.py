@@ -66,6 +66,8 @@ CALLS: dict[str, Call] = {
     "ListMultipartUploads": Call("/BUCKET?uploads"),
     "GetBucketVersioning": Call("/BUCKET?versioning"),
     "PutBucketVersioning": Call("/BUCKET?versioning", VERSIONING),
+    "GetBucketNotificationConfiguration": Call("/BUCKET?notification"),
+    "PutBucketNotificationConfiguration": Call("/BUCKET?notification", b"<NotificationConfiguration/>"),
     "GetBucketLogging": Call("/BUCKET?logging"),
     "PutBucketLogging": Call("/BUCKET?logging", b"<BucketLoggingStatus/>"),
     "GetBucketLifecycleConfiguration": Call("/BUCKET?lifecycle"),

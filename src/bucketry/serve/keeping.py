@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from bucketry.kernel import logs
-from bucketry.serve.settings import Settings
+from bucketry.serve.settings import Settings, webhook_secret
 from bucketry.serve.worker import Life
 from bucketry.store.gateway.context import Services
 from bucketry.store.keeper.lifecycle import Lifecycle
+from bucketry.store.keeper.webhook import INTERVAL_SECONDS, Webhook
 
 log = logs.get("keeper")
 
@@ -32,6 +33,9 @@ async def keep(life: Life, services: Services, settings: Settings) -> None:
         Chore("the garbage run", settings.store.garbage_seconds, lambda _stop: services.disk.collect_garbage()),
         Chore("the lifecycle run", rules.interval_seconds, rules.run),
     ]
+    if settings.notifications.webhook_url:
+        webhook = Webhook(services, settings.notifications.webhook_url, webhook_secret(settings))
+        chores.append(Chore("the delivery of events", INTERVAL_SECONDS, webhook.run))
     tasks = [asyncio.create_task(_repeat(chore, services, life.stop)) for chore in chores]
     life.ready()
     await asyncio.gather(*tasks)

@@ -51,6 +51,13 @@ class Store(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     access_log_seconds: int = 300
 
 
+class Notifications(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[notifications]`: where events of buckets are sent."""
+
+    webhook_url: str = ""
+    webhook_secret_file: str = ""
+
+
 class Catalog(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """`[catalog]`: the services and plans to offer, where not the four of the default catalog."""
 
@@ -64,6 +71,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     broker: Broker = msgspec.field(default_factory=Broker)
     store: Store = msgspec.field(default_factory=Store)
     catalog: Catalog = msgspec.field(default_factory=Catalog)
+    notifications: Notifications = msgspec.field(default_factory=Notifications)
 
     @property
     def worker_count(self) -> int:
@@ -78,7 +86,13 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-SECTIONS: dict[str, type[msgspec.Struct]] = {"server": Server, "broker": Broker, "store": Store, "catalog": Catalog}
+SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "server": Server,
+    "broker": Broker,
+    "store": Store,
+    "catalog": Catalog,
+    "notifications": Notifications,
+}
 
 
 def load(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, object] | None = None) -> Settings:
@@ -163,10 +177,29 @@ def _check(settings: Settings) -> None:
         raise SettingsError("[store] lifecycle_day_seconds must be between 1 and 86400, which is a day.")
     if bool(server.tls_certificate) != bool(server.tls_key):
         raise SettingsError("[server] tls_certificate and tls_key go together: give both or neither.")
+    if settings.notifications.webhook_url and not settings.notifications.webhook_url.startswith(
+        ("http://", "https://")
+    ):
+        raise SettingsError("[notifications] webhook_url must begin with http:// or https://.")
+    webhook_secret(settings)
     if server.s3_url and not server.s3_url.startswith(("http://", "https://")):
         raise SettingsError(f"[server] s3_url must begin with http:// or https://, it is {server.s3_url!r}.")
     if not server.region or not all(c.isalnum() or c == "-" for c in server.region):
         raise SettingsError(f"[server] region must be letters, digits and hyphens, it is {server.region!r}.")
+
+
+def webhook_secret(settings: Settings) -> bytes:
+    """The secret that signs events; b"" where none is set. SettingsError where its file is of no use."""
+    path = settings.notifications.webhook_secret_file
+    if not path:
+        return b""
+    try:
+        secret = Path(path).read_bytes().strip()
+    except OSError as problem:
+        raise SettingsError(f"[notifications] webhook_secret_file {path} can't be read: {problem}.") from None
+    if len(secret) < 16:
+        raise SettingsError(f"[notifications] webhook_secret_file {path} must hold at least 16 characters.")
+    return secret
 
 
 def split_address(address: str, name: str) -> tuple[str, int]:

@@ -55,6 +55,7 @@ def open_services(
                 website_domains=tuple(dict.fromkeys((settings.server.website_domain, "localhost"))),
                 default_object_ownership=settings.store.default_object_ownership,
                 access_log_seconds=settings.store.access_log_seconds,
+                has_webhook=bool(settings.notifications.webhook_url),
             ),
             clock_ms=system_clock_ms,
         )

@@ -10,16 +10,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from copy import copy
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bucketry.kernel.envelope import Envelope
-from bucketry.store.disk import changes, expiring, multipart, rows, versions
+from bucketry.store.disk import changes, events, expiring, multipart, rows, versions
 from bucketry.store.disk.commit import Committer
 from bucketry.store.disk.copying import Copier
 from bucketry.store.disk.descriptors import Descriptors, Pins
 from bucketry.store.disk.errors import DiskError, Locked
+from bucketry.store.disk.events import Announce, Announcing, Event
 from bucketry.store.disk.expiring import Over, Place
 from bucketry.store.disk.files import Files
 from bucketry.store.disk.index import Index
@@ -74,7 +76,7 @@ class Bucket(Listings):
         self._space = space
         index = Index(folder, vfs)
         self._index = index
-        self._committer = Committer(folder, index, files, commit_pool, clock_ms)
+        self._committer: Committer | Announcing = Committer(folder, index, files, commit_pool, clock_ms)
         self._pins = Pins(folder, files)
         self._reader = Reader(folder, index, files, io_pool, descriptors, self._pins)
         self._known = Known(room)
@@ -84,6 +86,17 @@ class Bucket(Listings):
     def moment(self) -> bytes:
         """What is read after this look is true while later ones say the same; b"": of that nothing can be said."""
         return self._reader.now()
+
+    def announcing(self, announce: Announce) -> Bucket:
+        """This bucket for one who makes changes that leave events behind; see disk/events.py."""
+        twin = copy(self)
+        twin._committer = Announcing(self._committer, announce)
+        return twin
+
+    def pending_events(self, limit: int) -> list[Event]:
+        """The oldest events that wait."""
+        with self._index.errors():
+            return events.pending(self._reader.connection, limit)
 
     # Objects
 
@@ -185,7 +198,7 @@ class Bucket(Listings):
         don't into another either. Superseded: the source was replaced; look it up again. `source_guard` is asked
         about the source as it is then, inside the transaction if it is of this bucket."""
         self._space.ask(_ROW_BYTES)
-        if source_bucket is self:
+        if source_bucket.folder == self.folder:  # not "is": one of them may be announcing
             change = partial(changes.copy, source=source, new=new, guard=guard, source_guard=source_guard)
             made: Version = await self._committer.run(change)
             return made

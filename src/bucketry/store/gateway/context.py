@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from secrets import token_urlsafe
 
 from bucketry.kernel.clock import ClockMs
 from bucketry.store.disk.store import Disk
@@ -27,6 +28,7 @@ class StoreSettings:
     default_object_ownership: str = "BucketOwnerEnforced"
     max_buckets_per_account: int = 100_000
     access_log_seconds: float = 300.0  # how long lines of access logs may wait
+    has_webhook: bool = False  # whether events can be sent anywhere
 
     @property
     def blocks_public_access(self) -> bool:
@@ -45,6 +47,7 @@ class Services:
     settings: StoreSettings
     clock_ms: ClockMs
     log_lines: LogLines = field(default_factory=LogLines)
+    host_id: str = field(default_factory=lambda: token_urlsafe(36))  # what answers name this process by
     pages: Pages = field(default_factory=Pages)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.errors import Locked
 from bucketry.store.disk.types import Doomed, Guard, Marker, Version
-from bucketry.store.gateway import locks, versions
+from bucketry.store.gateway import events, locks, versions
 from bucketry.store.gateway.authorise import allows, denied
 from bucketry.store.gateway.bodies import read_document
 from bucketry.store.gateway.bucket_settings import bucket_of, xml_response
@@ -34,6 +34,9 @@ async def delete_objects(context: Context) -> Response:
     asked, is_quiet = await parse_beside(len(body), parse_delete, body)
     refusals = [_refusal(context, removal) for removal in asked]
     index = context.services.disk.bucket(bucket.name, bucket.bucket_id)
+    if events.SETTING in bucket.settings:
+        named = {(removal.key, removal.version_id) for removal in asked if removal.version_id is not None}
+        index = events.announcing(context, bucket, index, named)
     marker = versions.marker_for(context)
     plain = [
         Doomed(removal.key, removal.version_id, _bypasses(context, removal))

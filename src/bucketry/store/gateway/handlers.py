@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from bucketry.store.gateway import (
     acls,
     bucket_logging,
+    bucket_notification,
     bucket_policy,
     bucket_settings,
     buckets,
@@ -68,6 +69,8 @@ HANDLERS: Mapping[str, Handler] = {
     "DeleteBucketLifecycleConfiguration": lifecycle.delete_bucket_lifecycle_configuration,
     "GetBucketLogging": bucket_logging.get_bucket_logging,
     "PutBucketLogging": bucket_logging.put_bucket_logging,
+    "GetBucketNotificationConfiguration": bucket_notification.get_bucket_notification_configuration,
+    "PutBucketNotificationConfiguration": bucket_notification.put_bucket_notification_configuration,
     "GetBucketWebsite": bucket_settings.get_bucket_website,
     "PutBucketWebsite": bucket_settings.put_bucket_website,
     "DeleteBucketWebsite": bucket_settings.delete_bucket_website,

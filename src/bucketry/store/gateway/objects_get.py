@@ -5,7 +5,7 @@ from __future__ import annotations
 from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.errors import Superseded
 from bucketry.store.disk.types import Version
-from bucketry.store.gateway import authorise, lifecycle, locks, versions
+from bucketry.store.gateway import authorise, events, lifecycle, locks, versions
 from bucketry.store.gateway.bucket_settings import bucket_of
 from bucketry.store.gateway.context import Context
 from bucketry.store.gateway.http import Request, Response
@@ -58,7 +58,8 @@ def bucket_on_disk(context: Context) -> Bucket:
     """The objects of the request's bucket."""
     record = context.bucket
     assert record is not None, "the pipeline finds the bucket of each operation on objects"
-    return context.services.disk.bucket(record.name, record.bucket_id)
+    bucket = context.services.disk.bucket(record.name, record.bucket_id)
+    return events.announcing(context, record, bucket) if events.SETTING in record.settings else bucket
 
 
 def _answer(context: Context, bucket: Bucket, version: Version, overrides: dict[str, str]) -> tuple[Response, int, int]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from hashlib import sha256
-from secrets import token_urlsafe
 
 from bucketry.kernel import logs
 from bucketry.store.disk import errors as disk_errors
@@ -268,6 +267,5 @@ def make_server(services: Services, max_connections: int = MAX_CONNECTIONS) -> H
     """The S3 and IAM front of one process: a protocol factory for `loop.create_server(server, sock=…)`; end it by
     `stop`. Call it in the running loop.
     """
-    host_id = token_urlsafe(36)
-    answer = Gateway(services, host_id).answer
-    return HttpServer(answer, services.clock_ms, host_id, max_connections=max_connections)
+    answer = Gateway(services, services.host_id).answer
+    return HttpServer(answer, services.clock_ms, services.host_id, max_connections=max_connections)

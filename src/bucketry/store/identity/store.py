@@ -74,6 +74,7 @@ class Identity:
         self.policies = PolicyCalls(reader, self._write, clock_ms)
         self.groups = GroupCalls(reader, self._write, clock_ms)
         self.roles = RoleCalls(reader, self._write, clock_ms)
+        self._with_setting: dict[str, tuple[int, list[str]]] = {}
         self.refresh()
 
     def _prove_key(self, db: apsw.Connection) -> None:
@@ -287,8 +288,13 @@ class Identity:
         return buckets.page(self._reader, None, "", after, limit)
 
     def buckets_with(self, which: str) -> list[str]:
-        """The names of all buckets that have a setting. A walk over all settings: for what is done by the clock."""
-        return buckets.with_setting(self._reader, which)
+        """The names of all buckets that have a setting. A walk over all settings where anything changed since the last
+        time: for what is done by the clock."""
+        moment, names = self._with_setting.get(which, (-1, []))
+        if moment != self._buckets.moment:
+            moment, names = self._buckets.moment, buckets.with_setting(self._reader, which)
+            self._with_setting[which] = (moment, names)
+        return names
 
     async def set_bucket_setting(
         self,

@@ -10,18 +10,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from functools import partial
 
 from bucketry.kernel import logs
 from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.errors import BucketMissing, UploadMissing
 from bucketry.store.disk.expiring import Over, Place
 from bucketry.store.disk.types import Marker, Version
-from bucketry.store.gateway import lifecycle, versions
+from bucketry.store.gateway import events, lifecycle, versions
 from bucketry.store.gateway.context import Services
 from bucketry.store.identity.types import BucketRecord
 from bucketry.store.s3 import expiry
-from bucketry.store.s3.expiry import DAY_MS, Walk, Walked
+from bucketry.store.s3.expiry import DAY_MS, Kind, Walk, Walked
 from bucketry.store.s3.lifecycle import Rule
+from bucketry.store.s3.notifications import Happening
 
 INTERVAL_SECONDS = 300.0
 _PAGE = 500
@@ -90,13 +92,23 @@ class Lifecycle:
                 if (kind := expiry.due(rules, walked, now_ms, self._day_ms)) is not None
             ]
             if over:
-                done = await bucket.expire(over, self._marker(record))
+                done = await self._announcing(record, bucket, over).expire(over, self._marker(record))
                 count += sum(version is not None for version in done)
             if len(page) < _PAGE:
                 break
             place = Place(page[-1].key, page[-1].sequence)
             await asyncio.sleep(time.monotonic() - began)  # at most half of a core
         return count
+
+    def _announcing(self, record: BucketRecord, bucket: Bucket, over: list[Over]) -> Bucket:
+        """The bucket, expirations leaving events behind where somebody is to be told of them."""
+        interests = events.interests_of(record)
+        if not interests:
+            return bucket
+        owner = record.owner.canonical_id
+        happening = Happening(record.region, record.name, owner, "s3.amazonaws.com", "", "", self._services.host_id)
+        gone = {(one.seen.key, one.seen.version_id) for one in over if one.kind is not Kind.CURRENT}
+        return bucket.announcing(partial(events.announce, interests, happening, "LifecycleExpiration", gone))
 
     def _marker(self, record: BucketRecord) -> Marker | None:
         """What hides a current object; the setting is asked for anew with each page."""

@@ -99,6 +99,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "PutLifecycleConfiguration",
         "PutLifecycleConfiguration",
     ),
+    *_settings("notification", "BucketNotificationConfiguration", "GetBucketNotification", "PutBucketNotification"),
     *_settings("logging", "BucketLogging", "GetBucketLogging", "PutBucketLogging"),
     *_settings(
         "object-lock",
@@ -183,7 +184,6 @@ NOT_SUPPORTED: dict[str, frozenset[Resource]] = {
             "metadataConfiguration",
             "metadataTable",
             "metrics",
-            "notification",
             "replication",
             "requestPayment",
             "session",
