@@ -38,8 +38,8 @@ MEANINGS = {
     "end when they end, not at midnight UTC, and the rules are looked at every few seconds",
     "store.access_log_seconds": "how long lines of server access logs may wait in a store process before they are "
     "written into the target bucket; a process that is killed loses the lines that wait",
-    "notifications.webhook_url": "where events of buckets are sent by POST, as Amazon writes them, at least once; empty: "
-    "notifications can't be set. Buckets name it as `arn:aws:sns:REGION:ACCOUNT:webhook`",
+    "notifications.webhook_url": "where events of buckets are sent by POST, as Amazon writes them, at least once; "
+    "empty: notifications can't be set. Buckets name it as `arn:aws:sns:REGION:ACCOUNT:webhook`",
     "notifications.webhook_secret_file": "a file with a secret of at least 16 characters; with it each message has its "
     "HMAC-SHA256 in `X-Bucketry-Signature: sha256=HEX`",
     "catalog.file": "a JSON file with the services and plans to offer; empty: the four plans of the default catalog",

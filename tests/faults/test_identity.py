@@ -12,6 +12,7 @@ import apsw
 import pytest
 
 from bucketry.kernel.envelope import Envelope
+from bucketry.store.identity.holders import USER
 from bucketry.store.identity.store import Identity
 from tests.faults.machine import Image, write_out
 from tests.faults.seam import FAULTS, Fault, Seam
@@ -24,7 +25,7 @@ Change = Callable[[Identity, str], Awaitable[Any]]
 CHANGES: dict[str, Change] = {
     "create user": lambda identity, account: identity.create_user(account, "alice"),
     "create key": lambda identity, account: identity.create_access_key(account, "alice"),
-    "put policy": lambda identity, account: identity.put_user_policy(account, "alice", "inline", POLICY),
+    "put policy": lambda identity, account: identity.policies.put_inline(USER, account, "alice", "inline", POLICY),
     "create bucket": lambda identity, account: identity.create_bucket(
         "photos", "0123456789abcdef", account, "us-east-1", "BucketOwnerEnforced"
     ),
@@ -50,7 +51,7 @@ def observe(identity: Identity) -> list[Any]:
     for account in identity.accounts():
         users = identity.users(account.account_id)
         keys = [key.access_key_id for user in users for key in identity.access_keys(account.account_id, user.name)]
-        policies = [identity.user_policy_names(account.account_id, user.name) for user in users]
+        policies = [identity.policies.all_inline(USER, account.account_id, user.name) for user in users]
         buckets = [(bucket.name, identity.bucket(bucket.name)) for bucket in identity.buckets(account.account_id)]
         seen.append((account, [user.name for user in users], keys, policies, buckets))
         assert all(identity.caller(key) is not None for key in keys)

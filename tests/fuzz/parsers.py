@@ -9,6 +9,7 @@ import contextlib
 import time
 from base64 import b64encode
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from bucketry.store.disk.version_ids import sequence_of
@@ -73,7 +74,7 @@ DOCUMENTS: tuple[Callable[[bytes], object], ...] = (
 
 def check_documents(data: bytes) -> None:
     for parse in DOCUMENTS:
-        _quickly(lambda parse=parse: parse(data))  # type: ignore[misc]
+        _quickly(partial(parse, data))
 
 
 def check_policies(data: bytes) -> None:
@@ -110,7 +111,7 @@ def _queries(parameters: dict[str, str]) -> None:
         list_query.parse_list_parts,
     )
     for parse in parsers:
-        _quickly(lambda parse=parse: parse(parameters))  # type: ignore[misc]
+        _quickly(partial(parse, parameters))
 
 
 def check_words(data: bytes) -> None:
@@ -129,7 +130,7 @@ def check_words(data: bytes) -> None:
         lambda value: ranges.parse_range(value, 1000),
         lambda value: copying.parse_copy_range(value, 1000),
     ):
-        _quickly(lambda parse=parse: parse(text))  # type: ignore[misc]
+        _quickly(partial(parse, text))
 
 
 def check_forms(data: bytes) -> None:

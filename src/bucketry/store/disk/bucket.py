@@ -83,10 +83,6 @@ class Bucket(Listings):
         self._writers = SegmentWriters(folder / SEGMENTS_FOLDER, files, io_pool, self._note_waste)
         self._copier = Copier(folder / SEGMENTS_FOLDER, self._reader, self._writers, files, io_pool)
 
-    def moment(self) -> bytes:
-        """What is read after this look is true while later ones say the same; b"": of that nothing can be said."""
-        return self._reader.now()
-
     def announcing(self, announce: Announce) -> Bucket:
         """This bucket for one who makes changes that leave events behind; see disk/events.py."""
         twin = copy(self)
@@ -97,6 +93,10 @@ class Bucket(Listings):
         """The oldest events that wait."""
         with self._index.errors():
             return events.pending(self._reader.connection, limit)
+
+    def moment(self) -> bytes:
+        """What is read after this look is true while later ones say the same; b"": of that nothing can be said."""
+        return self._reader.now()
 
     # Objects
 

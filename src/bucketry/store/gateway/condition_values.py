@@ -21,7 +21,7 @@ from bucketry.store.s3.tagging import parse_tag_header
 
 _LISTINGS = frozenset({"ListObjects", "ListObjectsV2", "ListObjectVersions", "ListMultipartUploads"})
 _CREATES = frozenset({"PutObject", "PostObject", "CopyObject", "CompleteMultipartUpload"})
-_LOCKS = frozenset({"PutObject", "CopyObject", "CreateMultipartUpload"})
+_LOCKS = frozenset({"PutObject", "PostObject", "CopyObject", "CreateMultipartUpload"})
 _EXISTING_TAG = "s3:existingobjecttag/"
 _REQUEST_TAG = "s3:requestobjecttag/"
 _PRINCIPAL_TAG = "aws:principaltag/"

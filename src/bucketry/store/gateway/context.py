@@ -47,8 +47,8 @@ class Services:
     settings: StoreSettings
     clock_ms: ClockMs
     log_lines: LogLines = field(default_factory=LogLines)
-    host_id: str = field(default_factory=lambda: token_urlsafe(36))  # what answers name this process by
     pages: Pages = field(default_factory=Pages)
+    host_id: str = field(default_factory=lambda: token_urlsafe(36))  # what answers name this process by
 
 
 @dataclass(slots=True)

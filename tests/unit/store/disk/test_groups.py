@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ async def test_what_arrives_in_one_turn_of_the_loop_is_one_transaction(
     sizes: list[int] = []
     attempt = Committer._attempt
 
-    def note(self: Committer, changes: list) -> None:  # type: ignore[type-arg]
+    def note(self: Committer, changes: list[Any]) -> None:
         sizes.append(len(changes))
         attempt(self, changes)
 
