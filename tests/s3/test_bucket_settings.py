@@ -99,7 +99,7 @@ def test_broken_documents_are_told(store: Store, bucket: str, setting: str, body
     assert reply.code in ("MalformedXML", "MaxMessageLengthExceeded")
 
 
-@pytest.mark.parametrize("setting", ["encryption", "replication"])
+@pytest.mark.parametrize("setting", ["accelerate", "replication"])
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_settings_that_are_not_done_are_not_pretended(store: Store, bucket: str, setting: str, method: str) -> None:
     reply = store.request(method, f"/{bucket}?{setting}", store.one, body=b"<A/>" if method == "PUT" else b"")

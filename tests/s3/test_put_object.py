@@ -199,8 +199,7 @@ def test_content_md5_is_verified(store: Store, bucket: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
-        ({"x-amz-server-side-encryption": "AES256"}, "NotImplemented"),
-        ({"x-amz-server-side-encryption-customer-algorithm": "AES256"}, "NotImplemented"),
+        ({"x-amz-server-side-encryption": "aws:kms"}, "NotImplemented"),
         ({"x-amz-object-lock-mode": "GOVERNANCE"}, "InvalidArgument"),
         ({"x-amz-storage-class": "GLACIER"}, "NotImplemented"),
         ({"x-amz-storage-class": "CUPBOARD"}, "InvalidStorageClass"),

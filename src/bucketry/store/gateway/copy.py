@@ -8,16 +8,20 @@ that was asked for) is computed by reading them.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.errors import Superseded, UploadMissing
+from bucketry.store.disk.sealing import STORE_KEY
+from bucketry.store.disk.segments import RecordFooter, RecordHeader
+from bucketry.store.disk.stored import Written
 from bucketry.store.disk.types import NewObject, Part, Version
-from bucketry.store.gateway import authorise, lifecycle, locks, versions
+from bucketry.store.gateway import authorise, encryption, lifecycle, locks, versions
 from bucketry.store.gateway.acl_rights import judged_version
 from bucketry.store.gateway.asked_acls import of_new_object
 from bucketry.store.gateway.bucket_settings import bucket_of, xml_response
 from bucketry.store.gateway.context import Context
+from bucketry.store.gateway.encryption import Encryption
 from bucketry.store.gateway.http import Response
 from bucketry.store.gateway.multipart import checksum_of, find_upload, no_such_upload
 from bucketry.store.gateway.objects_get import bucket_on_disk
@@ -35,6 +39,7 @@ from bucketry.store.s3.copying import (
     parse_copy_source,
     replaces,
 )
+from bucketry.store.s3.encryption import SOURCE_CUSTOMER
 from bucketry.store.s3.errors import AccessDenied, InvalidRequest, NoSuchBucket, OperationAborted
 from bucketry.store.s3.multipart import copied_document, parse_part_number
 from bucketry.store.s3.stored_headers import REDIRECT, check_redirect, stored_headers
@@ -50,6 +55,7 @@ class _Source:
     record: BucketRecord
     bucket: Bucket
     version: Version
+    customer_key: bytes | None = field(repr=False)
 
 
 async def copy_object(context: Context) -> Response:
@@ -84,13 +90,15 @@ async def _copy_object(context: Context) -> Response:
         )
     is_current = source.asked.version_id is None or not versions.has_versions(source.record)
     is_itself = is_current and source.record is context.bucket and version.key == context.key
-    if is_itself and not (replaces_metadata or REDIRECT in headers or "x-amz-storage-class" in headers):
+    changes = replaces_metadata or REDIRECT in headers or "x-amz-storage-class" in headers
+    if is_itself and not changes and not encryption.is_asked(context):
         raise InvalidRequest(
             "This copy request is illegal because it is trying to copy an object to itself without changing the "
             "object's metadata, storage class, website redirect location or encryption attributes."
         )
     owner, acl = of_new_object(context)  # an ACL is never copied, nor is a lock
     lock = locks.with_default(context, locks.asked_lock(context), context.now_ms)
+    asked = encryption.of_write(context, version)
     etag, sums, kind = await _digests(context, source)
     new = NewObject(
         key=context.key,
@@ -104,14 +112,50 @@ async def _copy_object(context: Context) -> Response:
         acl=acl,
         lock=lock,
         is_versioned=versions.keeps_versions(bucket_of(context)),
+        encryption=asked.kept,
     )
-    made = await bucket_on_disk(context).copy(source.bucket, version, new, guard)
+    bucket = bucket_on_disk(context)
+    if _may_share(source, bucket, asked):
+        made = await bucket.copy(source.bucket, version, new, guard)
+    else:
+        header = RecordHeader("object", new.key, new.modified_ms, owner, headers=dict(new.headers), tags=dict(new.tags))
+        made = await bucket.put(new, await _rewritten(source, 0, version.size, bucket, header, asked), guard)
     response = xml_response(
         copied_document("CopyObjectResult", made.etag, made.modified_ms, made.checksums, made.checksum_type)
     )
     response.headers += [*_source_fields(source), *versions.made_fields(made)]
     response.headers += lifecycle.expiration_fields(bucket_of(context), made)
+    response.headers += asked.fields
     return response
+
+
+def _may_share(source: _Source, target: Bucket, asked: Encryption) -> bool:
+    """Whether the copy may refer to the very bytes: both plain, or of the store's key and in one bucket."""
+    if source.version.encryption == "":
+        return asked.kept == ""
+    return source.version.encryption == STORE_KEY == asked.kept and source.bucket is target
+
+
+async def _rewritten(
+    source: _Source, start: int, size: int, bucket: Bucket, header: RecordHeader, asked: Encryption
+) -> Written:
+    """The bytes of the source, encrypted as is asked; to be referred to. Superseded, CorruptData, DiskFull."""
+    found = await source.bucket.read(source.version, start, size, source.customer_key)
+    try:
+        writer = await bucket.writer(header, size, asked.protection)
+        try:
+            if isinstance(found, bytes | bytearray | memoryview):
+                await writer.write(found)
+            else:
+                async for block in found:
+                    await writer.write(block)
+            return await writer.finish(RecordFooter(source.version.etag))
+        except BaseException:
+            writer.abort()
+            raise
+    finally:
+        if not isinstance(found, bytes | bytearray | memoryview):
+            found.close()
 
 
 def _source_fields(source: _Source) -> list[tuple[str, str]]:
@@ -155,13 +199,13 @@ async def _digests(context: Context, source: _Source) -> tuple[str, Mapping[str,
     if algorithm is None and not (is_assembled and version.checksum_type == ChecksumType.COMPOSITE.value):
         if not is_assembled:
             return version.etag, version.checksums, version.checksum_type
-        found = await digests_of(source.bucket, version, 0, version.size, None)
+        found = await digests_of(source.bucket, version, 0, version.size, None, source.customer_key)
         return found.md5_hex, version.checksums, version.checksum_type
     if algorithm is None:
         algorithm = checksums.algorithm_named(next(iter(version.checksums)))
     etag, known = version.etag, _full_checksum(version, algorithm)
     if known is None or is_assembled:
-        found = await digests_of(source.bucket, version, 0, version.size, algorithm)
+        found = await digests_of(source.bucket, version, 0, version.size, algorithm, source.customer_key)
         etag, known = found.md5_hex, found.checksum
     return etag, {algorithm.value: known}, ChecksumType.FULL_OBJECT.value
 
@@ -177,10 +221,11 @@ async def _upload_part_copy(context: Context) -> Response:
     number = parse_part_number(context.request.parameters.get("partNumber", ""))
     bucket = bucket_on_disk(context)
     upload = find_upload(context, bucket)
+    asked = encryption.of_part(context, upload)
     source = _find_source(context)
     version = source.version
-    asked = context.request.headers.get("x-amz-copy-source-range")
-    start, size = (0, version.size) if asked is None else parse_copy_range(asked, version.size)
+    asked_range = context.request.headers.get("x-amz-copy-source-range")
+    start, size = (0, version.size) if asked_range is None else parse_copy_range(asked_range, version.size)
     if size > MAX_COPY_BYTES:
         raise InvalidRequest(
             f"The specified copy source is larger than the maximum allowable size for a copy source: {MAX_COPY_BYTES}"
@@ -189,11 +234,16 @@ async def _upload_part_copy(context: Context) -> Response:
     etag, sums = await _part_digests(source, start, size, algorithm)
     part = Part(number, size, etag, context.services.clock_ms(), sums)
     try:
-        made = await bucket.copy_part(upload.upload_id, part, source.bucket, version, start)
+        if _may_share(source, bucket, asked):
+            made = await bucket.copy_part(upload.upload_id, part, source.bucket, version, start)
+        else:
+            header = RecordHeader("part", upload.key, part.modified_ms, upload.owner, upload.upload_id, number)
+            written = await _rewritten(source, start, size, bucket, header, asked)
+            made = await bucket.put_part(upload.upload_id, part, written)
     except UploadMissing:
         raise no_such_upload(upload.upload_id) from None
     response = xml_response(copied_document("CopyPartResult", made.etag, made.modified_ms, made.checksums))
-    response.headers += _source_fields(source)
+    response.headers += [*_source_fields(source), *asked.fields]
     return response
 
 
@@ -203,7 +253,7 @@ async def _part_digests(source: _Source, start: int, size: int, algorithm: Algor
     known = _full_checksum(version, algorithm)
     if size == version.size and "-" not in version.etag and known is not None:
         return version.etag, {algorithm.value: known}
-    found = await digests_of(source.bucket, version, start, size, algorithm)
+    found = await digests_of(source.bucket, version, start, size, algorithm, source.customer_key)
     return found.md5_hex, {algorithm.value: found.checksum}
 
 
@@ -228,7 +278,8 @@ def _find_source(context: Context) -> _Source:
     bucket = context.services.disk.bucket(record.name, record.bucket_id)
     version = _source_version(context, asked, record, bucket)
     check_copy_source(copy_conditions(headers), version.etag, version.modified_ms)
-    return _Source(asked, record, bucket, version)
+    key = encryption.key_to_read(context, version, SOURCE_CUSTOMER)
+    return _Source(asked, record, bucket, version, None if key is None else key.key)
 
 
 def _source_version(context: Context, asked: CopySource, record: BucketRecord, bucket: Bucket) -> Version:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from bucketry.kernel import ids
 from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.errors import UploadMissing
+from bucketry.store.disk.sealing import Protection
 from bucketry.store.disk.segments import RecordFooter, RecordHeader
 from bucketry.store.disk.stored import Written
 from bucketry.store.disk.types import Part, Upload
-from bucketry.store.gateway import locks
+from bucketry.store.gateway import encryption, locks
 from bucketry.store.gateway.asked_acls import of_new_object
 from bucketry.store.gateway.bodies import ObjectBody
 from bucketry.store.gateway.bucket_settings import xml_response
@@ -30,6 +31,7 @@ from bucketry.store.s3.stored_headers import stored_headers
 async def create_multipart_upload(context: Context) -> Response:
     headers = context.request.headers
     asked = checksums.upload_checksum(headers)
+    asked_encryption = encryption.of_write(context)
     owner, acl = of_new_object(context)
     tags = request_tags(context, owner)
     upload = Upload(
@@ -43,11 +45,12 @@ async def create_multipart_upload(context: Context) -> Response:
         checksum_algorithm=asked[0].value if asked else "",
         checksum_type=asked[1].value if asked else "",
         acl=acl,
+        encryption=asked_encryption.kept,
         lock=locks.asked_lock(context),
     )
     await bucket_on_disk(context).create_upload(upload)
     response = xml_response(initiated_document(context.bucket_name, context.key, upload.upload_id))
-    response.headers += upload_checksum_fields(upload)
+    response.headers += [*upload_checksum_fields(upload), *asked_encryption.fields]
     return response
 
 
@@ -96,15 +99,16 @@ async def upload_part(context: Context) -> Response:
     number = parse_part_number(context.request.parameters.get("partNumber", ""))
     bucket = bucket_on_disk(context)
     upload = find_upload(context, bucket)
+    asked = encryption.of_part(context, upload)
     body = ObjectBody(context, MAX_PART_BYTES)
     own = _own_hasher(context, upload)
     header = RecordHeader("part", upload.key, context.now_ms, upload.owner, upload.upload_id, number)
-    part, written = await _receive(bucket, body, header, own)
+    part, written = await _receive(bucket, body, header, own, asked.protection)
     try:
         await bucket.put_part(upload.upload_id, part, written)
     except UploadMissing:
         raise no_such_upload(upload.upload_id) from None  # completed or aborted while the body came
-    return Response(headers=[("ETag", f'"{part.etag}"'), *part_checksum_fields(part, upload)])
+    return Response(headers=[("ETag", f'"{part.etag}"'), *part_checksum_fields(part, upload), *asked.fields])
 
 
 def part_checksum_fields(part: Part, upload: Upload) -> list[tuple[str, str]]:
@@ -134,11 +138,15 @@ def _own_hasher(context: Context, upload: Upload) -> tuple[Algorithm, Hasher] | 
 
 
 async def _receive(
-    bucket: Bucket, body: ObjectBody, header: RecordHeader, own: tuple[Algorithm, Hasher] | None
+    bucket: Bucket,
+    body: ObjectBody,
+    header: RecordHeader,
+    own: tuple[Algorithm, Hasher] | None,
+    protection: Protection | None,
 ) -> tuple[Part, Written]:
     """Read a part to the disk, verified and synced but not yet referred to."""
     assert body.size is not None, "the body of a part announces its length"
-    writer = await bucket.writer(header, body.size)
+    writer = await bucket.writer(header, body.size, protection)
 
     async def write_hashed(piece: bytes | memoryview) -> None:
         assert own is not None

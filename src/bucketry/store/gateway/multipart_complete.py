@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.errors import PartMissing, UploadMissing
 from bucketry.store.disk.types import NewObject, Part, Upload, Version
-from bucketry.store.gateway import lifecycle, locks, versions
+from bucketry.store.gateway import encryption, lifecycle, locks, versions
 from bucketry.store.gateway.asked_acls import of_upload
 from bucketry.store.gateway.bodies import read_document
 from bucketry.store.gateway.bucket_settings import bucket_of, xml_response
@@ -48,6 +48,7 @@ async def complete_multipart_upload(context: Context) -> Response:
         return await _repeated(context, bucket, upload_id, body)
     if upload.key != context.key:
         raise no_such_upload(upload_id)
+    encryption_fields = encryption.of_completion(context, upload)
     uploaded = bucket.parts(upload_id, 0, MAX_PARTS)
     asked, whole = await parse_beside(len(body), _assemble, body, upload, uploaded)
     check_completion_headers(context.request.headers, whole, *checksum_of(upload))
@@ -63,6 +64,7 @@ async def complete_multipart_upload(context: Context) -> Response:
         checksum_type=whole.checksum_type,
         tags=upload.tags,
         acl=acl,
+        encryption=upload.encryption,
         is_versioned=versions.keeps_versions(bucket_of(context)),
         lock=locks.with_default(context, upload.lock, modified_ms),
     )
@@ -73,7 +75,9 @@ async def complete_multipart_upload(context: Context) -> Response:
     except PartMissing as error:
         # replaced since its ETag was looked at
         raise InvalidPart(fields={"UploadId": upload_id, "PartNumber": str(error.part_number)}) from None
-    return _completed(context, made)
+    response = _completed(context, made)
+    response.headers += encryption_fields
+    return response
 
 
 def _assemble(body: bytes, upload: Upload, uploaded: Sequence[Part]) -> tuple[list[AskedPart], Assembled]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bucketry.store.disk.types import Part
-from bucketry.store.gateway import authorise, versions
+from bucketry.store.gateway import authorise, encryption, versions
 from bucketry.store.gateway.bucket_settings import bucket_of, xml_response
 from bucketry.store.gateway.context import Context
 from bucketry.store.gateway.http import Response
@@ -19,6 +19,7 @@ async def get_object_attributes(context: Context) -> Response:
     asked = parse_asked(context.request.headers)
     bucket = bucket_on_disk(context)
     version = versions.asked_version(context, bucket)
+    encryption.key_to_read(context, version)
     parts: list[Part] = []
     if "ObjectParts" in asked.names and version.part_count:
         parts = bucket.object_parts(version, asked.part_number_marker, asked.max_parts + 1)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.errors import Superseded
 from bucketry.store.disk.types import Version
-from bucketry.store.gateway import authorise, events, lifecycle, locks, versions
+from bucketry.store.gateway import authorise, encryption, events, lifecycle, locks, versions
 from bucketry.store.gateway.bucket_settings import bucket_of
 from bucketry.store.gateway.context import Context
 from bucketry.store.gateway.http import Request, Response
 from bucketry.store.s3.checksums import BY_NAME
 from bucketry.store.s3.conditions import check_read, matches
 from bucketry.store.s3.dates import http_date, parse_http_date
+from bucketry.store.s3.encryption import CustomerKey
 from bucketry.store.s3.errors import InvalidArgument, InvalidPart, InvalidRequest, OperationAborted
 from bucketry.store.s3.ranges import ByteRange, parse_range
 from bucketry.store.s3.stored_headers import answer_headers
@@ -36,9 +37,9 @@ async def get_object(context: Context) -> Response:
     overrides = _overrides(context)
     for _ in range(_LOOK_UPS):
         version = versions.asked_version(context, bucket)
-        response, start, size = _answer(context, bucket, version, overrides)
+        response, start, size, key = _answer(context, bucket, version, overrides)
         try:
-            response.body = await bucket.read(version, start, size)
+            response.body = await bucket.read(version, start, size, None if key is None else key.key)
         except Superseded:
             # Overwritten or deleted since: what is there now is as good an answer, for who may have that.
             authorise.demand_operation(context)
@@ -62,8 +63,10 @@ def bucket_on_disk(context: Context) -> Bucket:
     return events.announcing(context, record, bucket) if events.SETTING in record.settings else bucket
 
 
-def _answer(context: Context, bucket: Bucket, version: Version, overrides: dict[str, str]) -> tuple[Response, int, int]:
-    """The answer without its body, and which bytes that is: start and size."""
+def _answer(
+    context: Context, bucket: Bucket, version: Version, overrides: dict[str, str]
+) -> tuple[Response, int, int, CustomerKey | None]:
+    """The answer without its body, and which bytes that is: start, size, and the key that they take."""
     request = context.request
     headers = request.headers
     etag, modified = f'"{version.etag}"', http_date(version.modified_ms)
@@ -75,6 +78,7 @@ def _answer(context: Context, bucket: Bucket, version: Version, overrides: dict[
     stored = {**version.headers, **overrides} if overrides else version.headers
     fields += answer_headers(stored)
     asked = _asked_range(context, bucket, version, fields)
+    key = encryption.key_to_read(context, version)
     if asked is None:
         status, start, size = 200, 0, version.size
         if version.checksums and headers.get("x-amz-checksum-mode") == "ENABLED":
@@ -86,11 +90,13 @@ def _answer(context: Context, bucket: Bucket, version: Version, overrides: dict[
             fields += _part_checksum_fields(bucket, version, request.parameters.get("partNumber"))
     if lifecycle.SETTING in bucket_of(context).settings and "versionId" not in request.parameters:
         fields += lifecycle.expiration_fields(bucket_of(context), version)
+    if version.encryption:
+        fields += encryption.read_fields(version, key)
     if version.lock is not None:
         fields += locks.lock_fields(context, version)
     if version.tags and _may_read_tags(context):
         fields.append(("x-amz-tagging-count", str(len(version.tags))))
-    return Response(status=status, headers=fields, content_length=size), start, size
+    return Response(status=status, headers=fields, content_length=size), start, size, key
 
 
 def _may_read_tags(context: Context) -> bool:

@@ -10,14 +10,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bucketry.store.disk.bucket import Bucket
+from bucketry.store.disk.piecewise import PiecewiseWriter
+from bucketry.store.disk.sealed_writing import AnyWriter
+from bucketry.store.disk.sealing import Protection
 from bucketry.store.disk.segments import RecordFooter, RecordHeader
 from bucketry.store.disk.stored import Written
 from bucketry.store.disk.types import Guard, NewObject, Version
-from bucketry.store.gateway import authorise, lifecycle, locks, versions
+from bucketry.store.gateway import authorise, encryption, lifecycle, locks, versions
 from bucketry.store.gateway.asked_acls import of_new_object
 from bucketry.store.gateway.bodies import ObjectBody, Received
 from bucketry.store.gateway.bucket_settings import bucket_of
 from bucketry.store.gateway.context import Context
+from bucketry.store.gateway.encryption import Encryption
 from bucketry.store.gateway.http import Response
 from bucketry.store.gateway.objects_get import bucket_on_disk
 from bucketry.store.s3.checksums import BY_NAME
@@ -38,6 +42,7 @@ class Description:
     headers: Mapping[str, str]
     tags: Mapping[str, str]
     asked_lock: Lock | None
+    encryption: Encryption
 
 
 def describe(context: Context) -> Description:
@@ -48,7 +53,7 @@ def describe(context: Context) -> Description:
     asked_lock = locks.asked_lock(context)
     if locks.has_lock(bucket_of(context)):
         locks.check_digest(context, locks.with_default(context, asked_lock, context.now_ms))
-    return Description(owner, acl, headers, tags, asked_lock)
+    return Description(owner, acl, headers, tags, asked_lock, encryption.of_write(context))
 
 
 async def put_object(context: Context) -> Response:
@@ -60,10 +65,12 @@ async def put_object(context: Context) -> Response:
     bucket = bucket_on_disk(context)
     if guard is not None:
         guard(bucket.get(context.key))
-    received, written = await receive(bucket, body, record_header(context, described))
+    header, protection = record_header(context, described), described.encryption.protection
+    received, written = await receive(bucket, body, header, protection)
     made = await make_object(context, bucket, described, received, written, guard)
     fields = [("ETag", f'"{received.md5_hex}"'), *received_fields(received), *versions.made_fields(made)]
     fields += lifecycle.expiration_fields(bucket_of(context), made)
+    fields += described.encryption.fields
     return Response(headers=fields)
 
 
@@ -101,14 +108,21 @@ async def make_object(
         acl=described.acl,
         is_versioned=versions.keeps_versions(bucket_of(context)),
         lock=locks.with_default(context, described.asked_lock, modified_ms),
+        encryption=described.encryption.kept,
     )
     return await bucket.put(new, written, guard)
 
 
-async def receive(bucket: Bucket, body: ObjectBody, header: RecordHeader) -> tuple[Received, Written]:
+async def receive(
+    bucket: Bucket, body: ObjectBody, header: RecordHeader, protection: Protection | None
+) -> tuple[Received, Written]:
     """Read a body to the disk, verified and synced but not yet referred to: pass it to a change of the bucket, once."""
     size = body.size
-    writer = bucket.piecewise_writer(header) if size is None else await bucket.writer(header, size)
+    writer: PiecewiseWriter | AnyWriter
+    if size is None:
+        writer = bucket.piecewise_writer(header, protection)
+    else:
+        writer = await bucket.writer(header, size, protection)
     try:
         await body.pour(writer.write)
         received = body.finish()

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from bucketry.store.disk.bucket import Bucket
+from bucketry.store.disk.sealing import Protection
 from bucketry.store.disk.segments import RecordHeader
 from bucketry.store.disk.stored import Written
 from bucketry.store.gateway import authorise, refusals, versions
@@ -62,10 +63,12 @@ async def post_object(context: Context) -> Response:
     context.has_acl_headers = refusals.check_headers(context.request)
     described = describe(context)
     bucket = bucket_on_disk(context)
-    received, written = await form.receive(bucket, record_header(context, described), policy)
+    received, written = await form.receive(
+        bucket, record_header(context, described), policy, described.encryption.protection
+    )
     made = await make_object(context, bucket, described, received, written)
     response = _answer(context, fields, made.etag)
-    response.headers += [*received_fields(received), *versions.made_fields(made)]
+    response.headers += [*received_fields(received), *versions.made_fields(made), *described.encryption.fields]
     return response
 
 
@@ -130,7 +133,7 @@ class _Form:
         return with_filename(self._parser.fields, file)
 
     async def receive(
-        self, bucket: Bucket, header: RecordHeader, policy: PostPolicy | None
+        self, bucket: Bucket, header: RecordHeader, policy: PostPolicy | None, protection: Protection | None
     ) -> tuple[Received, Written]:
         """Stream the file to the disk, verified and synced but not yet referred to."""
         headers = self._context.request.headers
@@ -143,7 +146,7 @@ class _Form:
                 hasher.update(piece)
 
         loop = asyncio.get_running_loop()
-        writer = bucket.piecewise_writer(header)
+        writer = bucket.piecewise_writer(header, protection)
         try:
             async for piece in self._pieces():
                 if policy is not None:

@@ -22,8 +22,9 @@ class RefusedHeader:
 
 
 REFUSED_HEADERS: tuple[RefusedHeader, ...] = (
-    RefusedHeader("x-amz-server-side-encryption", "server-side encryption"),
-    RefusedHeader("x-amz-copy-source-server-side-encryption", "server-side encryption with customer keys"),
+    RefusedHeader("x-amz-server-side-encryption-aws-kms-", "server-side encryption with keys of KMS"),
+    RefusedHeader("x-amz-server-side-encryption-context", "server-side encryption with keys of KMS"),
+    RefusedHeader("x-amz-server-side-encryption-bucket-key-", "server-side encryption with keys of KMS"),
     RefusedHeader("x-amz-mfa", "MFA delete"),
     RefusedHeader("x-amz-write-offset-bytes", "appending to objects"),
     RefusedHeader("x-amz-rename-source", "renaming objects"),

@@ -19,7 +19,14 @@ class Digests:
     checksum: str
 
 
-async def digests_of(bucket: Bucket, version: Version, start: int, size: int, algorithm: Algorithm | None) -> Digests:
+async def digests_of(
+    bucket: Bucket,
+    version: Version,
+    start: int,
+    size: int,
+    algorithm: Algorithm | None,
+    customer_key: bytes | None = None,
+) -> Digests:
     """Digests of `size` bytes of a version from byte `start` on, hashed in a thread. Superseded, CorruptData."""
     md5 = checksums.md5()
     hasher = algorithm.hasher() if algorithm else None
@@ -30,7 +37,7 @@ async def digests_of(bucket: Bucket, version: Version, start: int, size: int, al
             hasher.update(data)
 
     loop = asyncio.get_running_loop()
-    found = await bucket.read(version, start, size)
+    found = await bucket.read(version, start, size, customer_key)
     if isinstance(found, bytes | bytearray | memoryview):
         await loop.run_in_executor(None, update, found)
     else:

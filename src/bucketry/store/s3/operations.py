@@ -107,6 +107,13 @@ OPERATIONS: tuple[Operation, ...] = (
         "GetBucketObjectLockConfiguration",
         "PutBucketObjectLockConfiguration",
     ),
+    *_settings(
+        "encryption",
+        "BucketEncryption",
+        "GetEncryptionConfiguration",
+        "PutEncryptionConfiguration",
+        "PutEncryptionConfiguration",
+    ),
     Operation("GetBucketPolicyStatus", "GET", _B, "s3:GetBucketPolicyStatus", "policyStatus"),
     *_settings("website", "BucketWebsite", "GetBucketWebsite", "PutBucketWebsite", "DeleteBucketWebsite"),
     *_settings(
@@ -195,7 +202,7 @@ NOT_SUPPORTED: dict[str, frozenset[Resource]] = {
         ("renameObject", "restore", "select", "torrent"),
         frozenset({_O}),
     ),
-    "encryption": frozenset({_B, _O}),
+    "encryption": frozenset({_O}),
 }
 
 _BY_MARKER: dict[tuple[str, Resource], list[Operation]] = {}
