@@ -57,6 +57,9 @@ class Index:
             try:
                 schema.format_of(connection, self.bucket)
                 connection.execute("PRAGMA query_only = 1")
+                # Plans that don't depend on the bound values: else the join of a look-up is compiled anew each time
+                # (measured with a million keys: 27 µs a look-up instead of 11).
+                connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
             except BaseException:
                 connection.close()
                 raise
