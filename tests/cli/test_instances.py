@@ -225,7 +225,7 @@ def test_wait_waits_for_its_turn(cli: Cli) -> None:
     """Another worker holds the instance; without -w that is exit code 5, with it the command goes on afterwards."""
     cli.ok("cs", "s3", "basic", "my-bucket")
     server, guid = cli.server, cli.ok("service", "my-bucket", "--guid").out.strip()
-    records = server.marketplace.settling._context.records
+    records = server.marketplace.instances._context.records
     hold = Hold("another", 2**60)
     server.run(records.hold_instance(guid, hold, 0))
     busy = cli("delete-service", "my-bucket", "-f")

@@ -96,13 +96,6 @@ def test_other_locations_are_refused(store: Store, constraint: str, code: str) -
     assert (reply.status, reply.code) == (400, code)
 
 
-def test_object_lock_is_not_pretended(s3: Any) -> None:
-    with refused("NotImplemented", 501):
-        s3.create_bucket(Bucket="bucket-with-lock", ObjectLockEnabledForBucket=True)
-    with refused("404"):
-        s3.head_bucket(Bucket="bucket-with-lock")
-
-
 def test_bucket_with_objects_stays(s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     with refused("BucketNotEmpty", 409):
