@@ -6,6 +6,7 @@ Deterministic: the same seed and number make the same input, so that a failure i
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Sequence
 
 MAX_BYTES = 64 * 1024
@@ -77,12 +78,13 @@ def mutated(chance: random.Random, seeds: Sequence[bytes], words: Sequence[bytes
     return bytes(data[:MAX_BYTES])
 
 
-def reduced(data: bytes, fails: Callable[[bytes], bool]) -> bytes:
-    """A shorter input that fails still: pieces are left out, ever smaller ones."""
+def reduced(data: bytes, fails: Callable[[bytes], bool], seconds: float = 20.0) -> bytes:
+    """A shorter input that fails still: pieces are left out, ever smaller ones, for `seconds` at most."""
+    ends = time.monotonic() + seconds
     size = max(1, len(data) // 2)
     while size:
         at = 0
-        while at < len(data):
+        while at < len(data) and time.monotonic() < ends:
             shorter = data[:at] + data[at + size :]
             if fails(shorter):
                 data = shorter

@@ -121,18 +121,25 @@ class FormParser:
             raise _too_long()
 
     def _take_delimiter_end(self) -> bool:
-        """White space and a line end, or the two hyphens of the last delimiter."""
-        if self._buffer.startswith(b"--"):
+        """White space and a line end, or the two hyphens of the last delimiter.
+
+        Anything else is refused as soon as it is here, so that the answer is the same in whatever pieces a form comes.
+        """
+        padding = len(self._buffer) - len(self._buffer.lstrip(b" \t"))
+        end = bytes(self._buffer[padding : padding + 2])
+        is_begun = end[:1] == b"\r" or (end[:1] == b"-" and not padding)
+        if padding + is_begun > self._fields_left:
+            raise _too_long()
+        if end == b"--" and not padding:
             self._state = _State.REST
             return True
-        at = self._buffer.find(_LINE_END)
-        if at < 0:
+        if end == _LINE_END:
+            self._drop(padding + len(_LINE_END))
+            self._state = _State.HEADERS
+            return True
+        if not end or (len(end) == 1 and is_begun):
             return False
-        if self._buffer[:at].strip(b" \t"):
-            raise MalformedPOSTRequest
-        self._drop(at + len(_LINE_END))
-        self._state = _State.HEADERS
-        return True
+        raise MalformedPOSTRequest
 
     def _begin_part(self, section: bytes) -> None:
         name, filename, content_type = _part_of(section)

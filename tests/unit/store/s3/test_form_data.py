@@ -122,6 +122,25 @@ def test_cutting_changes_nothing(sizes: list[int], content: bytes) -> None:
     assert parse(body, sizes) == ({"key": "user/${filename}", "empty": ""}, File("", ""), data)
 
 
+@pytest.mark.parametrize("size", [1, 2, 7, 50_000])
+@pytest.mark.parametrize(
+    ("after_delimiter", "error"),
+    [
+        (b"x" * 30_000 + b"\r\n", MalformedPOSTRequest),
+        (b" " * 30_000 + b"x", MaxPostPreDataLengthExceeded),
+        (b" \t\rx", MalformedPOSTRequest),
+        (b"-x", MalformedPOSTRequest),
+        (b" --", MalformedPOSTRequest),
+    ],
+)
+def test_what_follows_a_delimiter_is_refused_alike_in_any_pieces(
+    after_delimiter: bytes, error: type[S3Error], size: int
+) -> None:
+    body = f"--{BOUNDARY}".encode() + after_delimiter
+    with pytest.raises(error):
+        parse(body, [size] * (len(body) // size))
+
+
 @given(st.binary(max_size=400), st.lists(st.integers(0, 40), max_size=20))
 def test_no_input_does_more_than_be_refused(noise: bytes, sizes: list[int]) -> None:
     for body in (noise, KEY + noise, KEY + FILE[:40] + noise, KEY + FILE + noise + END):
