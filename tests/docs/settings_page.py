@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import msgspec
 
+from bucketry.serve.engine_settings import KINDS, AwsAccount
 from bucketry.serve.settings import SECTIONS
 
 INTRODUCTION = """\
@@ -45,12 +48,76 @@ MEANINGS = {
     "catalog.file": "a JSON file with the services and plans to offer; empty: the four plans of the default catalog",
 }
 
+ENGINES_INTRODUCTION = """
+## [engines.NAME]
+
+Where buckets live: one table an engine, with a name of your own and its `kind`. Without any there is one embedded
+engine called `embedded`. A plan names its engine in the [catalog] file (`"bucketry": {"engine": "NAME"}`); plans that
+name none go to the only engine, or to the one called `embedded` where there are several. The server's own store is
+served in any case, on loopback unless told otherwise.
+
+An engine that has buckets has to stay: instances name it. As variables: `BUCKETRY_ENGINES__NAME__KEY`, with `_` for a
+hyphen of the name.
+"""
+
+KIND_INTRODUCTIONS = {
+    "embedded": "This server's own store; at most one engine is.",
+    "ceph": "A Ceph RADOS Gateway.",
+    "aws": "Amazon S3 and IAM.",
+}
+
+OF_ENGINES = {
+    "bucket_prefix": "how names of buckets begin: 1 to 10 of a-z, 0-9 and hyphens, then a hyphen",
+    "secret_access_key": "its secret",
+    "secret_access_key_file": "a file with the secret, in its place",
+    "ceph.endpoint": "the gateway: `http://` or `https://`, host, port; credentials name it",
+    "ceph.access_key_id": "of the gateway's user that owns the buckets and may use the admin API",
+    "ceph.admin_path": "where the admin API is (`rgw_admin_entry`)",
+    "ceph.region": "what credentials name",
+    "ceph.website_domain": "websites are `BUCKET.` and this (`rgw_dns_s3website_name`); empty: there are none",
+    "aws.region": "where buckets are made; it says the partition, too (commercial, GovCloud, China)",
+    "aws.profile": "a profile of the AWS configuration; without it and a key the usual chain is asked: environment, "
+    "files, container, instance role",
+    "aws.access_key_id": "of bucketry's own identity",
+    "aws.accounts": "several accounts as one engine: `[[engines.NAME.accounts]]` tables",
+    "aws.iam_path": "the path of the IAM users that bindings get",
+    "aws.permissions_boundary": "the ARN of a policy that bounds each of these users; empty: none",
+    "aws.fips": "drive S3 and IAM by their FIPS endpoints",
+    "aws.endpoint": "in place of the region's own endpoint of S3, for trials against another server: it is addressed "
+    "by path, and credentials name it",
+    "aws.iam_endpoint": "in place of the partition's endpoint of IAM; empty: `endpoint`, if that is given",
+    "aws.key_wait_seconds": "how long a new key may take until it works everywhere; it is answered only then. 0: it is "
+    "answered at once",
+    "account.profile": "as above",
+    "account.access_key_id": "as above",
+}
+
+
+def meaning_of_engines(kind: str, key: str) -> str:
+    return OF_ENGINES[key] if key in OF_ENGINES else OF_ENGINES[f"{kind}.{key}"]
+
 
 def text() -> str:
     parts = [INTRODUCTION]
     for section, kind in SECTIONS.items():
-        parts.append(f"\n## [{section}]\n\n| setting | default | meaning |\n|---|---|---|\n")
-        for field in msgspec.structs.fields(kind):
-            default = f"`{field.default}`" if field.default not in ("", 0) else "–" if field.default == "" else "`0`"
-            parts.append(f"| `{field.name}` | {default} | {MEANINGS[f'{section}.{field.name}']} |\n")
+        parts.append(f"\n## [{section}]\n")
+        parts += _rows(kind, lambda key, section=section: MEANINGS[f"{section}.{key}"])
+    parts.append(ENGINES_INTRODUCTION)
+    for name, engine in KINDS.items():
+        parts.append(f'\n### kind = "{name}"\n\n{KIND_INTRODUCTIONS[name]}\n')
+        parts += _rows(engine, lambda key, name=name: meaning_of_engines(name, key))
+    parts.append("\n### [[engines.NAME.accounts]]\n")
+    parts += _rows(AwsAccount, lambda key: meaning_of_engines("account", key))
     return "".join(parts)
+
+
+def _rows(kind: type[msgspec.Struct], meaning: Callable[[str], str]) -> Iterator[str]:
+    yield "\n| setting | default | meaning |\n|---|---|---|\n"
+    for field in msgspec.structs.fields(kind):
+        yield f"| `{field.name}` | {_default(field.default)} | {meaning(field.name)} |\n"
+
+
+def _default(value: object) -> str:
+    if value == "" or value is msgspec.NODEFAULT:
+        return "–"
+    return f"`{str(value).lower()}`" if isinstance(value, bool) else f"`{value}`"

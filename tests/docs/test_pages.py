@@ -7,9 +7,10 @@ import re
 import msgspec
 import pytest
 
+from bucketry.serve.engine_settings import KINDS, AwsAccount
 from bucketry.serve.settings import SECTIONS
 from tests.docs.generate import PAGES, ROOT
-from tests.docs.settings_page import MEANINGS
+from tests.docs.settings_page import MEANINGS, OF_ENGINES
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -20,6 +21,9 @@ def test_page_is_what_the_code_makes(name: str) -> None:
 def test_settings_are_described_once_each() -> None:
     known = {f"{name}.{field.name}" for name, kind in SECTIONS.items() for field in msgspec.structs.fields(kind)}
     assert set(MEANINGS) == known
+    of_engines = {"account": AwsAccount, **KINDS}
+    keys = {(kind, field.name) for kind, made in of_engines.items() for field in msgspec.structs.fields(made)}
+    assert {key if key in OF_ENGINES else f"{kind}.{key}" for kind, key in keys} == set(OF_ENGINES)
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -19,7 +19,6 @@ from bucketry.kernel.envelope import Envelope, derive_key
 from bucketry.marketplace.access.tokens import Actor, BasicCredentials, BearerToken
 from bucketry.marketplace.domain import catalog as catalogs
 from bucketry.marketplace.domain.marketplace import Marketplace, make_marketplace
-from bucketry.marketplace.engines.embedded import make_embedded_engine
 from bucketry.marketplace.manage.app import make_manage_app
 from bucketry.marketplace.manage.routes import API_ROOT
 from bucketry.marketplace.osb.app import ROOT as OSB_ROOT
@@ -27,7 +26,8 @@ from bucketry.marketplace.osb.app import make_osb_app
 from bucketry.marketplace.records.database import NewerRecords, sqlite_url
 from bucketry.marketplace.records.sql import open_records
 from bucketry.serve.addresses import Addresses
-from bucketry.serve.catalog import EMBEDDED, read_catalog
+from bucketry.serve.catalog import read_catalog
+from bucketry.serve.engines import make_engines
 from bucketry.serve.errors import ServeError
 from bucketry.serve.folder import Admin, DataFolder
 from bucketry.serve.listening import Acceptor
@@ -49,22 +49,12 @@ async def open_marketplace(
         records = open_records(sqlite_url(folder.marketplace_file))
     except NewerRecords as problem:
         raise ServeError(str(problem)) from None
-    engine = make_embedded_engine(
-        name=EMBEDDED,
-        endpoint_url=addresses.engine_url,
-        public_url=addresses.s3_url,
-        region=settings.server.region,
-        access_key_id=admin.access_key_id,
-        secret_access_key=admin.secret_access_key,
-        website_domain=settings.server.website_domain,
-        website_port=addresses.website_port,
-        default_object_ownership=settings.store.default_object_ownership,
-    )
+    engines = make_engines(settings, addresses, admin)
     try:
         marketplace = make_marketplace(
             read_catalog(settings),
             records,
-            {EMBEDDED: engine},
+            engines,
             Envelope([derive_key(master_key, "marketplace records")]),
         )
         await marketplace.places.ensure_default()
@@ -72,7 +62,8 @@ async def open_marketplace(
     except catalogs.CatalogError as problem:
         raise ServeError(f"The catalog can't be used: {problem}") from None
     finally:
-        await engine.close()
+        for engine in engines.values():
+            await engine.close()
         await records.close()
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from bucketry.serve.engine_settings import ENGINES, EngineSettings, put_engine_variable, read_engines
 from bucketry.serve.errors import SettingsError
 
 ENVIRONMENT_PREFIX = "BUCKETRY_"
@@ -72,6 +73,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     store: Store = msgspec.field(default_factory=Store)
     catalog: Catalog = msgspec.field(default_factory=Catalog)
     notifications: Notifications = msgspec.field(default_factory=Notifications)
+    engines: dict[str, EngineSettings] = msgspec.field(default_factory=lambda: read_engines({}, "Settings"))
 
     @property
     def worker_count(self) -> int:
@@ -104,17 +106,22 @@ def load(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
     for name, text in environment.items():
         if name.startswith(ENVIRONMENT_PREFIX) and "__" in name:
             section, _, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
+            if section == ENGINES:
+                put_engine_variable(document, name, key, text)
+                continue
             _put(document, section, key, _number_if_wanted(section, key, text), f"the variable {name}")
     for dotted, value in (flags or {}).items():
         if value is not None:
             section, _, key = dotted.partition(".")
             _put(document, section, key, value, f"the flag --{key.replace('_', '-')}")
+    tables = document.pop(ENGINES, {})
     try:
         settings = msgspec.convert(document, Settings)
     except msgspec.ValidationError as problem:
         raise SettingsError(_explain(str(problem), path)) from None
     _check(settings)
-    return settings
+    origin = f"Settings of {path}" if path else "Settings"
+    return msgspec.structs.replace(settings, engines=read_engines(tables, origin))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -130,7 +137,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _put(document: dict[str, Any], section: str, key: str, value: object, origin: str) -> None:
     if section not in SECTIONS:
-        raise SettingsError(f"{origin} names a section [{section}], which does not exist; use {_names(SECTIONS)}.")
+        known = f"{_names(SECTIONS)}, {ENGINES}.NAME"
+        raise SettingsError(f"{origin} names a section [{section}], which does not exist; use {known}.")
     if key not in SECTIONS[section].__struct_fields__:
         known = _names(SECTIONS[section].__struct_fields__)
         raise SettingsError(f"{origin} names a setting {key}, which [{section}] does not have; it has {known}.")
@@ -159,7 +167,7 @@ def _explain(problem: str, path: Path | None) -> str:
     known = ""
     if "there is no setting" in text:
         names: Any = SECTIONS[parts[0]].__struct_fields__ if parts and parts[0] in SECTIONS else tuple(SECTIONS)
-        known = f"; there are {_names(names)}"
+        known = f"; there are {_names(names)}{'' if parts and parts[0] else f', {ENGINES}.NAME'}"
     return f"Settings{f' of {path}' if path else ''}: {where}: {text}{known}."
 
 

@@ -35,7 +35,7 @@ def test_environment_wins_over_the_file_and_flags_over_both(tmp_path: Path) -> N
     ("text", "words"),
     [
         ("[server]\nport = 1\n", ["[server]", "'port'", "s3_listen"]),
-        ("[servers]\n", ["'servers'", "server, broker"]),
+        ("[servers]\n", ["'servers'", "server, broker", "engines.NAME"]),
         ('[server]\nworkers = "two"\n', ["[server] workers", "int"]),
         ("[server]\nworkers = -1\n", ["workers", "between"]),
         ('[server]\ns3_listen = "9000"\n', ["s3_listen", "HOST:PORT"]),
@@ -44,6 +44,7 @@ def test_environment_wins_over_the_file_and_flags_over_both(tmp_path: Path) -> N
         ('[server]\ns3_url = "host"\n', ["s3_url", "http://"]),
         ('[store]\ndefault_object_ownership = "Nobody"\n', ["default_object_ownership", "Nobody"]),
         ("[server\n", ["not valid TOML"]),
+        ("engines = 3\n", ["engines", "tables"]),
     ],
 )
 def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: str, words: list[str]) -> None:

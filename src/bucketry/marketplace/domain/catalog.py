@@ -5,8 +5,9 @@ knows (schemas, which calls are served), and with an object `bucketry` in each p
 
     "bucketry": {"engine": "embedded", "public": false, "empties_on_delete": false}
 
-`default()` is the one shipped beside this module. An operator's file replaces the whole. Its mistakes are told all by
-place: `services[0].plans[1].free: …`. Ids never change once ordered from; instances name them.
+A plan without an engine goes to the one that the server names. `default()` is the catalog shipped beside this module;
+an operator's file replaces the whole. Its mistakes are told all by place: `services[0].plans[1].free: …`. Ids never
+change once ordered from; instances name them.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ class _CostFile(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _BucketryFile(msgspec.Struct, forbid_unknown_fields=True):
-    engine: str = "embedded"
+    engine: str | None = None
     public: bool = False
     empties_on_delete: bool = False
 
@@ -172,13 +173,13 @@ class _CatalogFile(msgspec.Struct, forbid_unknown_fields=True):
     services: list[_ServiceFile]
 
 
-def default() -> Catalog:
-    """The catalog of the service contract: service `s3`, four plans."""
-    return parse(resources.files(__package__).joinpath("catalog.json").read_bytes())
+def default(engine: str | None = "embedded") -> Catalog:
+    """The catalog of the service contract: service `s3`, four plans. `engine` as in parse()."""
+    return parse(resources.files(__package__).joinpath("catalog.json").read_bytes(), engine)
 
 
-def parse(text: bytes) -> Catalog:
-    """Read a catalog file. Raises CatalogError."""
+def parse(text: bytes, engine: str | None = "embedded") -> Catalog:
+    """Read a catalog file. Raises CatalogError. `engine`: that of plans that name none; None: each has to."""
     try:
         file = msgspec.json.decode(text, type=_CatalogFile)
     except msgspec.ValidationError as error:
@@ -188,7 +189,9 @@ def parse(text: bytes) -> Catalog:
     if not file.services:
         raise CatalogError("services: there must be at least one")
     _check_unique(file)
-    return Catalog(tuple(_service(service, f"services[{number}]") for number, service in enumerate(file.services)))
+    return Catalog(
+        tuple(_service(service, engine, f"services[{number}]") for number, service in enumerate(file.services))
+    )
 
 
 def _placed(message: str) -> str:
@@ -215,7 +218,7 @@ def _check_unique(file: _CatalogFile) -> None:
             take(plan, place, f"{place}.plans[{plan_number}]")
 
 
-def _service(file: _ServiceFile, place: str) -> Service:
+def _service(file: _ServiceFile, engine: str | None, place: str) -> Service:
     _check_words(file.id, file.name, file.description, place)
     if sum(map(len, file.tags)) > _PLATFORM_TAGS_CHARACTERS:
         raise CatalogError(f"{place}.tags: platforms take at most {_PLATFORM_TAGS_CHARACTERS} characters together")
@@ -224,14 +227,17 @@ def _service(file: _ServiceFile, place: str) -> Service:
         raise CatalogError(f"{place}.metadata.shareable: must be true or false")
     if not file.plans:
         raise CatalogError(f"{place}.plans: there must be at least one")
-    plans = tuple(_plan(plan, file, f"{place}.plans[{number}]") for number, plan in enumerate(file.plans))
+    plans = tuple(_plan(plan, file, engine, f"{place}.plans[{number}]") for number, plan in enumerate(file.plans))
     return Service(file.id, file.name, file.description, tuple(file.tags), file.metadata, plans)
 
 
-def _plan(file: _PlanFile, service: _ServiceFile, place: str) -> Plan:
+def _plan(file: _PlanFile, service: _ServiceFile, default_engine: str | None, place: str) -> Plan:
     _check_words(file.id, file.name, file.description, place)
     _check_metadata(file.metadata, place)
-    if not file.bucketry.engine:
+    engine = default_engine if file.bucketry.engine is None else file.bucketry.engine
+    if engine is None:
+        raise CatalogError(f"{place}.bucketry.engine: must be given, since there are several engines")
+    if not engine:
         raise CatalogError(f"{place}.bucketry.engine: must not be empty")
     _check_operations(file, place)
     costs = _costs(file.metadata, place)
@@ -254,7 +260,7 @@ def _plan(file: _PlanFile, service: _ServiceFile, place: str) -> Plan:
         is_updateable=service.plan_updateable if file.plan_updateable is None else file.plan_updateable,
         is_public=file.bucketry.public,
         empties_on_delete=file.bucketry.empties_on_delete,
-        engine=file.bucketry.engine,
+        engine=engine,
         costs=costs,
         bullets=tuple(bullets),
         metadata=file.metadata,

@@ -1,0 +1,71 @@
+"""The engines of the settings, made: one function a kind, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from bucketry.marketplace.domain.ports import Engine
+from bucketry.marketplace.engines.embedded import make_embedded_engine
+from bucketry.serve.addresses import Addresses
+from bucketry.serve.engine_settings import EmbeddedEngine, EngineSettings
+from bucketry.serve.errors import SettingsError
+from bucketry.serve.folder import Admin
+from bucketry.serve.settings import Settings
+
+
+class OpenEngine(Engine, Protocol):
+    """An engine that is closed at the end."""
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What an engine may need to know of the server that it is made for."""
+
+    settings: Settings
+    addresses: Addresses
+    admin: Admin
+
+
+def _embedded(name: str, settings: EmbeddedEngine, house: House) -> OpenEngine:
+    server = house.settings.server
+    return make_embedded_engine(
+        name=name,
+        endpoint_url=house.addresses.engine_url,
+        public_url=house.addresses.s3_url,
+        region=server.region,
+        access_key_id=house.admin.access_key_id,
+        secret_access_key=house.admin.secret_access_key,
+        website_domain=server.website_domain,
+        website_port=house.addresses.website_port,
+        bucket_prefix=settings.bucket_prefix,
+        default_object_ownership=house.settings.store.default_object_ownership,
+    )
+
+
+# kind → how it is made. Its settings are the class of the same kind in engine_settings.KINDS.
+KINDS: Mapping[str, Callable[[str, Any, House], OpenEngine]] = {
+    "embedded": _embedded,
+}
+
+
+def make_engines(settings: Settings, addresses: Addresses, admin: Admin) -> dict[str, OpenEngine]:
+    """All engines of the settings, by name. Nobody is asked yet. Close each of them at the end.
+
+    Raises SettingsError.
+    """
+    house = House(settings, addresses, admin)
+    return {name: make_engine(name, engine, house) for name, engine in settings.engines.items()}
+
+
+def make_engine(name: str, settings: EngineSettings, house: House) -> OpenEngine:
+    """One engine. Raises SettingsError."""
+    make = KINDS.get(settings.kind)
+    if make is None:
+        raise SettingsError(
+            f"[engines.{name}] kind {settings.kind} can't be driven by this version; it has {', '.join(KINDS)}."
+        )
+    return make(name, settings, house)
