@@ -16,6 +16,8 @@ from bucketry.marketplace.domain.ports import (
     BucketNotEmpty,
     BucketSettings,
     Emptied,
+    IdentityFound,
+    Inventory,
     Rights,
     Usage,
 )
@@ -37,6 +39,7 @@ class MemoryKey:
     buckets: Sequence[str]
     rights: Rights
     labels: Mapping[str, str]
+    other_keys: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -111,6 +114,45 @@ class MemoryEngine:
     async def revoke(self, binding_guid: str) -> None:
         self._maybe_fail("revoke")
         self.keys.pop(binding_guid, None)
+
+    def identity_name(self, binding_guid: str) -> str:
+        return binding_guid
+
+    async def inventory(self) -> Inventory:
+        self._maybe_fail("inventory")
+        return Inventory(frozenset(self.buckets), frozenset(self.keys))
+
+    async def deviations(self, bucket: str, settings: BucketSettings) -> Sequence[str] | None:
+        self._maybe_fail("deviations")
+        held = self.buckets.get(bucket)
+        if held is None:
+            return None
+        is_so = {
+            "public": held.settings.is_public == settings.is_public,
+            "object_ownership": settings.object_ownership in (None, held.settings.object_ownership),
+            "cors": held.settings.cors == settings.cors,
+            "website": held.settings.website == settings.website,
+        }
+        return [name for name, is_alike in is_so.items() if not is_alike]
+
+    async def find_identity(self, binding_guid: str, buckets: Sequence[str], rights: Rights) -> IdentityFound | None:
+        held = self.keys.get(binding_guid)
+        if held is None:
+            return None
+        ids_ = (held.key.access_key_id, *held.other_keys)
+        return IdentityFound(ids_, (tuple(held.buckets), held.rights) == (tuple(buckets), rights))
+
+    async def labels_of(self, identity: str) -> Mapping[str, str]:
+        return self.keys[identity].labels if identity in self.keys else {}
+
+    async def keep_key(self, binding_guid: str, access_key_id: str) -> None:
+        held = self.keys.get(binding_guid)
+        if held is not None:
+            held.other_keys = [key for key in held.other_keys if key == access_key_id]
+
+    async def remove_identity(self, identity: str) -> None:
+        self._maybe_fail("remove_identity")
+        self.keys.pop(identity, None)
 
     def _maybe_fail(self, method: str) -> None:
         if failure := self.failures.pop(method, None):

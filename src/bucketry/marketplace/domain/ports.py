@@ -91,6 +91,22 @@ class BucketAddress:
     insecure_skip_verify: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What an engine holds that is named as ours are, by names: what was ordered, and what should not be there."""
+
+    buckets: frozenset[str]
+    identities: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityFound:
+    """The identity of a binding as it is. `has_rights`: it may do what was asked about, no more and no less."""
+
+    access_key_ids: tuple[str, ...]
+    has_rights: bool
+
+
 class BucketNotEmpty(Exception):
     """`Engine.delete_bucket` found something in the bucket and removed nothing."""
 
@@ -142,6 +158,38 @@ class Engine(Protocol):
 
     async def revoke(self, binding_guid: str) -> None:
         """Remove the binding's keys, rights and identity, in this order."""
+        ...
+
+    # What is there, compared with the records (reconciling.py). None of these changes anything but the last two.
+
+    def identity_name(self, binding_guid: str) -> str:
+        """What the identity of a binding is called there: another name for each binding id. Asks nobody."""
+        ...
+
+    async def inventory(self) -> Inventory:
+        """All buckets and identities whose names bucket_name() and identity_name() could have made, page by page."""
+        ...
+
+    async def deviations(self, bucket: str, settings: BucketSettings) -> Sequence[str] | None:
+        """The names of settings in which the bucket is not as `settings` says: `public`, and those of parameters
+        (`object_ownership`, `cors`, …). What `settings` leaves to the engine deviates in nothing. None: no such bucket.
+        """
+        ...
+
+    async def find_identity(self, binding_guid: str, buckets: Sequence[str], rights: Rights) -> IdentityFound | None:
+        """The binding's identity, compared with what grant() would let it do; None if there is none."""
+        ...
+
+    async def labels_of(self, identity: str) -> Mapping[str, str]:
+        """What grant() wrote beside an identity of the inventory, as far as the engine keeps it; {} if it is gone."""
+        ...
+
+    async def keep_key(self, binding_guid: str, access_key_id: str) -> None:
+        """Remove the keys of the binding's identity but this one; nothing if there is no identity."""
+        ...
+
+    async def remove_identity(self, identity: str) -> None:
+        """As revoke(), of an identity of the inventory."""
         ...
 
 

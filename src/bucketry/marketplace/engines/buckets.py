@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _PASSES = 100
-_GONE = ("NoSuchBucket", "404")
-_UNBLOCKED = {
+GONE = ("NoSuchBucket", "404")
+UNBLOCKED = {
     "BlockPublicAcls": True,
     "IgnorePublicAcls": True,
     "BlockPublicPolicy": False,
     "RestrictPublicBuckets": False,
 }
-_BLOCKED = dict.fromkeys(_UNBLOCKED, True)
+BLOCKED = dict.fromkeys(UNBLOCKED, True)
 
 
 def create(connection: Connection, bucket: str, settings: BucketSettings) -> None:
@@ -80,14 +80,14 @@ def configure(
 
 def _open(s3: S3Client, bucket: str, partition: str) -> None:
     """The block must be lifted before the policy is set."""
-    s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=_UNBLOCKED)  # type: ignore[arg-type]  # a dict of literals
+    s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=UNBLOCKED)  # type: ignore[arg-type]  # a dict of literals
     s3.put_bucket_policy(Bucket=bucket, Policy=rights.of_public_bucket(bucket, partition))
 
 
 def _close(s3: S3Client, bucket: str) -> None:
     """The block is put back after the policy is gone."""
     s3.delete_bucket_policy(Bucket=bucket)
-    s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=_BLOCKED)  # type: ignore[arg-type]  # a dict of literals
+    s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=BLOCKED)  # type: ignore[arg-type]  # a dict of literals
 
 
 def delete(connection: Connection, bucket: str) -> None:
@@ -102,7 +102,7 @@ def delete(connection: Connection, bucket: str) -> None:
         except ClientError as error:
             if code_of(error) == "BucketNotEmpty":
                 raise BucketNotEmpty(bucket) from None
-            if code_of(error) not in _GONE:
+            if code_of(error) not in GONE:
                 raise
 
 
@@ -116,7 +116,7 @@ def usage(connection: Connection, bucket: str, most: int | None = None) -> Usage
             headers = s3.head_bucket(Bucket=bucket)["ResponseMetadata"]["HTTPHeaders"]
             uploads = len(s3.list_multipart_uploads(Bucket=bucket).get("Uploads", []))
         except ClientError as error:
-            if code_of(error) in _GONE:
+            if code_of(error) in GONE:
                 return Usage(0, 0, 0)
             raise
         if "x-rgw-bytes-used" in headers and "x-rgw-object-count" in headers:
@@ -155,7 +155,7 @@ def empty(connection: Connection, bucket: str) -> Iterator[Emptied]:
                 if objects == before:
                     break
         except ClientError as error:
-            if code_of(error) not in _GONE:
+            if code_of(error) not in GONE:
                 raise
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from bucketry.marketplace.domain.ports import AccessKey
 from bucketry.marketplace.engines.connection import Connection, code_of
 
-_POLICY_NAME = "bucketry"
+POLICY_NAME = "bucketry"
 _NOT_IN_TAGS = re.compile(r"[^\w\s.:/=+\-@]")  # IAM User Guide, "Tagging IAM resources"
 _TAG_CHARACTERS = 256
 _REVOKE_ROUNDS = 3
@@ -28,7 +28,7 @@ def grant(connection: Connection, user: str, path: str, policy: str, labels: Map
             if code_of(error) != "EntityAlreadyExists":
                 raise
             _delete_keys(connection, user)  # of a try that broke off; nobody was given them
-        iam.put_user_policy(UserName=user, PolicyName=_POLICY_NAME, PolicyDocument=policy)
+        iam.put_user_policy(UserName=user, PolicyName=POLICY_NAME, PolicyDocument=policy)
         key = iam.create_access_key(UserName=user)["AccessKey"]
         return AccessKey(key["AccessKeyId"], key["SecretAccessKey"])
 
@@ -36,7 +36,7 @@ def grant(connection: Connection, user: str, path: str, policy: str, labels: Map
 def restrict(connection: Connection, user: str, policy: str) -> None:
     """Replace the user's rights."""
     with connection.doing("changing the rights of credentials"):
-        _if_there(connection.iam.put_user_policy, UserName=user, PolicyName=_POLICY_NAME, PolicyDocument=policy)
+        _if_there(connection.iam.put_user_policy, UserName=user, PolicyName=POLICY_NAME, PolicyDocument=policy)
 
 
 def revoke(connection: Connection, user: str) -> None:
@@ -47,7 +47,7 @@ def revoke(connection: Connection, user: str) -> None:
     with connection.doing("revoking the credentials"):
         for round_ in range(_REVOKE_ROUNDS):
             _delete_keys(connection, user)
-            _if_there(iam.delete_user_policy, UserName=user, PolicyName=_POLICY_NAME)
+            _if_there(iam.delete_user_policy, UserName=user, PolicyName=POLICY_NAME)
             try:
                 _if_there(iam.delete_user, UserName=user)
                 break
@@ -56,18 +56,29 @@ def revoke(connection: Connection, user: str) -> None:
                     raise
 
 
-def _delete_keys(connection: Connection, user: str) -> None:
+def keys_of(connection: Connection, user: str) -> list[str] | None:
+    """The ids of a user's keys; None if there is no such user."""
     from botocore.exceptions import ClientError
 
-    iam = connection.iam
     try:
-        keys = iam.list_access_keys(UserName=user)["AccessKeyMetadata"]  # at most two, so one page
+        keys = connection.iam.list_access_keys(UserName=user)["AccessKeyMetadata"]  # at most two, so one page
     except ClientError as error:
         if code_of(error) != "NoSuchEntity":
             raise
-        return
-    for key in keys:
-        _if_there(iam.delete_access_key, UserName=user, AccessKeyId=key["AccessKeyId"])
+        return None
+    return [key["AccessKeyId"] for key in keys]
+
+
+def delete_keys(connection: Connection, user: str, but: str) -> None:
+    """Remove the user's keys, all but one."""
+    with connection.doing("revoking keys of credentials"):
+        _delete_keys(connection, user, but)
+
+
+def _delete_keys(connection: Connection, user: str, but: str = "") -> None:
+    for key in keys_of(connection, user) or ():
+        if key != but:
+            _if_there(connection.iam.delete_access_key, UserName=user, AccessKeyId=key)
 
 
 def _if_there(call: Callable[..., object], **arguments: str) -> None:

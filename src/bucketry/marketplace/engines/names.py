@@ -13,6 +13,7 @@ import hashlib
 import re
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_MADE = re.compile(rf"{_UUID.pattern}|[a-z2-7]{{52}}")
 _BUCKET_PREFIX = re.compile(r"[a-z0-9][a-z0-9-]{0,9}-")
 _RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 
@@ -22,6 +23,11 @@ def from_id(prefix: str, guid: str) -> str:
     if _UUID.fullmatch(guid):
         return prefix + guid
     return prefix + base64.b32encode(hashlib.sha256(guid.encode()).digest()).decode().rstrip("=").lower()
+
+
+def is_made(prefix: str, name: str) -> bool:
+    """Whether from_id() could have made this name."""
+    return name.startswith(prefix) and bool(_MADE.fullmatch(name, len(prefix)))
 
 
 def check_bucket_prefix(prefix: str) -> str:

@@ -9,8 +9,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bucketry.marketplace.domain.ports import AccessKey, BucketAddress, BucketSettings, Emptied, Rights, Usage
-from bucketry.marketplace.engines import buckets, identities, names
+from bucketry.marketplace.domain.ports import (
+    AccessKey,
+    BucketAddress,
+    BucketSettings,
+    Emptied,
+    IdentityFound,
+    Inventory,
+    Rights,
+    Usage,
+)
+from bucketry.marketplace.engines import buckets, identities, inspecting, names
 from bucketry.marketplace.engines import rights as policies
 from bucketry.marketplace.engines.connection import Connection, Endpoint
 
@@ -100,18 +109,46 @@ class S3IamEngine:
     ) -> AccessKey:
         policy = policies.of_binding(buckets, rights, self._site.partition)
         return await self._connection.run(
-            identities.grant, self._connection, self._user(binding_guid), self._site.iam_path, policy, labels
+            identities.grant, self._connection, self.identity_name(binding_guid), self._site.iam_path, policy, labels
         )
 
     async def restrict(self, binding_guid: str, buckets: Sequence[str], rights: Rights) -> None:
         policy = policies.of_binding(buckets, rights, self._site.partition)
-        await self._connection.run(identities.restrict, self._connection, self._user(binding_guid), policy)
+        await self._connection.run(identities.restrict, self._connection, self.identity_name(binding_guid), policy)
 
     async def revoke(self, binding_guid: str) -> None:
-        await self._connection.run(identities.revoke, self._connection, self._user(binding_guid))
+        await self._connection.run(identities.revoke, self._connection, self.identity_name(binding_guid))
 
-    def _user(self, binding_guid: str) -> str:
+    def identity_name(self, binding_guid: str) -> str:
         return names.from_id(self._site.user_prefix, binding_guid)
+
+    async def inventory(self) -> Inventory:
+        site = self._site
+        found = await self._connection.run(inspecting.buckets, self._connection, site.bucket_prefix)
+        users = await self._connection.run(inspecting.users, self._connection, site.iam_path)
+        return Inventory(
+            frozenset(name for name in found if names.is_made(site.bucket_prefix, name)),
+            frozenset(name for name in users if names.is_made(site.user_prefix, name)),
+        )
+
+    async def deviations(self, bucket: str, settings: BucketSettings) -> Sequence[str] | None:
+        site = self._site
+        return await self._connection.run(inspecting.deviations, self._connection, bucket, settings, site.partition)
+
+    async def find_identity(self, binding_guid: str, buckets: Sequence[str], rights: Rights) -> IdentityFound | None:
+        policy = policies.of_binding(buckets, rights, self._site.partition)
+        user = self.identity_name(binding_guid)
+        return await self._connection.run(inspecting.user, self._connection, user, policy)
+
+    async def labels_of(self, identity: str) -> Mapping[str, str]:
+        return await self._connection.run(inspecting.labels, self._connection, identity)
+
+    async def keep_key(self, binding_guid: str, access_key_id: str) -> None:
+        user = self.identity_name(binding_guid)
+        await self._connection.run(identities.delete_keys, self._connection, user, access_key_id)
+
+    async def remove_identity(self, identity: str) -> None:
+        await self._connection.run(identities.revoke, self._connection, identity)
 
 
 def _host(url: str) -> str:
