@@ -77,10 +77,9 @@ def _write(parser: RawConfigParser, path: Path) -> None:
 
 
 def server_environment() -> dict[str, str]:
-    """The settings that the suite takes for granted: buckets with ACLs, and days that pass in seconds."""
-    from bucketry.serve.settings import Store
-
-    settings = {"BUCKETRY_STORE__DEFAULT_OBJECT_OWNERSHIP": "ObjectWriter"}
-    if "lifecycle_day_seconds" in Store.__struct_fields__:
-        settings["BUCKETRY_STORE__LIFECYCLE_DAY_SECONDS"] = str(_LIFECYCLE_DAY_SECONDS)
-    return settings
+    """The settings that the suite takes for granted: buckets with ACLs, days that pass in seconds, keys without TLS."""
+    return {
+        "BUCKETRY_STORE__DEFAULT_OBJECT_OWNERSHIP": "ObjectWriter",
+        "BUCKETRY_STORE__LIFECYCLE_DAY_SECONDS": str(_LIFECYCLE_DAY_SECONDS),
+        "BUCKETRY_STORE__CUSTOMER_KEYS_OVER_HTTP": "true",
+    }

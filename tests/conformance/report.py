@@ -21,7 +21,7 @@ the larger selection. Where the suite and AWS's documentation disagree, the stor
 with that reason.
 
 A run makes its own server, accounts and environment. It sets `default_object_ownership = "ObjectWriter"`, as the suite
-takes ACLs for granted, and lets a lifecycle day last ten seconds.
+takes ACLs for granted, `customer_keys_over_http = true`, as it has no TLS, and lets a lifecycle day last ten seconds.
 """
 
 

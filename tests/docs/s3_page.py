@@ -32,17 +32,21 @@ def text() -> str:
         for operation in OPERATIONS
     ]
     refused = [
-        f"* on a {resource.value}: "
+        f"* on {article} {resource.value}: "
         + ", ".join(f"`?{name}`" for name in sorted(NOT_SUPPORTED) if resource in NOT_SUPPORTED[name])
         + "\n"
-        for resource in (Resource.BUCKET, Resource.OBJECT)
+        for article, resource in (("a", Resource.BUCKET), ("an", Resource.OBJECT))
     ]
+    read = sorted(row.marker for row in OPERATIONS if row.marker and row.resource in NOT_SUPPORTED.get(row.marker, ()))
     actions = ", ".join(f"`{name}`" for name in sorted(operation.name for operation in IAM_OPERATIONS))
     return (
         INTRODUCTION
         + "".join(rows)
         + "\n## Refused with NotImplemented\n\n"
         + "".join(refused)
+        + "\nNo bucket here has "
+        + ", ".join(f"`?{name}`" for name in read[:-1])
+        + f" or `?{read[-1]}`, and reading them says so.\n"
         + "\n## IAM and STS\n\nOn the same endpoint, as `aws iam`, boto3 and Terraform ask:\n\n"
         + actions
         + "\n"

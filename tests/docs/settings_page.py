@@ -41,6 +41,8 @@ MEANINGS = {
     "end when they end, not at midnight UTC, and the rules are looked at every few seconds",
     "store.access_log_seconds": "how long lines of server access logs may wait in a store process before they are "
     "written into the target bucket; a process that is killed loses the lines that wait",
+    "store.customer_keys_over_http": "whether keys of customers (SSE-C) are taken without TLS; AWS refuses them there. "
+    "For a proxy in front that ends TLS itself, and for trials",
     "notifications.webhook_url": "where events of buckets are sent by POST, as Amazon writes them, at least once; "
     "empty: notifications can't be set. Buckets name it as `arn:aws:sns:REGION:ACCOUNT:webhook`",
     "notifications.webhook_secret_file": "a file with a secret of at least 16 characters; with it each message has its "

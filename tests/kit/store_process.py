@@ -56,7 +56,9 @@ async def main(data: Path, log_level: str) -> None:
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_reader(sys.stdin.fileno(), stop.set)
-    services = Services(disk, identity, StoreSettings(access_log_seconds=0.2), system_clock_ms)
+    services = Services(
+        disk, identity, StoreSettings(access_log_seconds=0.2, customer_keys_over_http=True), system_clock_ms
+    )
     servers = [make_server(services), make_website_server(services)]
     listeners = [socket.create_server(("127.0.0.1", 0)) for _ in servers]
     pairs = zip(servers, listeners, strict=True)

@@ -97,10 +97,3 @@ def test_broken_documents_are_told(store: Store, bucket: str, setting: str, body
     reply = store.request("PUT", f"/{bucket}?{setting}", store.one, body=body)
     assert reply.status == 400
     assert reply.code in ("MalformedXML", "MaxMessageLengthExceeded")
-
-
-@pytest.mark.parametrize("setting", ["accelerate", "replication"])
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-def test_settings_that_are_not_done_are_not_pretended(store: Store, bucket: str, setting: str, method: str) -> None:
-    reply = store.request(method, f"/{bucket}?{setting}", store.one, body=b"<A/>" if method == "PUT" else b"")
-    assert (reply.status, reply.code) == (501, "NotImplemented")

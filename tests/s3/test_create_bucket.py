@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.kit.refusals import refused
-from tests.kit.store import Store
+from tests.kit.store import Store, allow
 
 
 def test_made_used_removed(store: Store, s3: Any) -> None:
@@ -94,6 +94,51 @@ def test_other_locations_are_refused(store: Store, constraint: str, code: str) -
     )
     reply = store.request("PUT", "/bucket-elsewhere", store.one, body=body.encode())
     assert (reply.status, reply.code) == (400, code)
+
+
+def configuration(*parts: str) -> bytes:
+    return f"<CreateBucketConfiguration>{''.join(parts)}</CreateBucketConfiguration>".encode()
+
+
+def tags(**values: str) -> str:
+    rows = "".join(f"<Tag><Key>{key}</Key><Value>{value}</Value></Tag>" for key, value in values.items())
+    return f"<Tags>{rows}</Tags>"
+
+
+def test_tags_are_there_from_the_first_moment(store: Store, s3: Any, bucket: str) -> None:
+    name, both = f"{bucket}-tagged", [{"Key": "cost", "Value": "7"}, {"Key": "team", "Value": "red"}]
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"Tags": both})
+    assert s3.get_bucket_tagging(Bucket=name)["TagSet"] == both
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"Tags": both})  # again, and the same
+    with refused("BucketAlreadyOwnedByYou", 409):
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"Tags": both[:1]})
+    assert s3.get_bucket_tagging(Bucket=name)["TagSet"] == both
+    reply = store.request("PUT", f"/{bucket}-x", store.one, body=configuration(tags(**{"aws:own": "1"})))
+    assert (reply.status, reply.code) == (400, "InvalidTag")
+
+
+def test_conditions_on_the_tags_and_the_region_of_a_new_bucket(store: Store, bucket: str) -> None:
+    may_create = allow("s3:CreateBucket", "s3:TagResource", StringEquals={"aws:RequestTag/Team": "red"})
+    key = store.user(f"{bucket}-red", may_create)
+    for body in (b"", configuration(tags(Team="blue")), configuration(tags(other="red"))):
+        assert store.request("PUT", f"/{bucket}-new", key, body=body).code == "AccessDenied"
+    assert store.request("PUT", f"/{bucket}-new", key, body=configuration(tags(Team="red"))).status == 200
+    key = store.user(f"{bucket}-keys", allow("s3:*", **{"ForAllValues:StringEquals": {"aws:TagKeys": ["Team"]}}))
+    for names, status in ((("Team", "Cost"), 403), (("Team",), 200)):
+        body = configuration(tags(**dict.fromkeys(names, "any")))
+        assert store.request("PUT", f"/{bucket}-keys", key, body=body).status == status
+    key = store.user(f"{bucket}-west", allow("s3:*", StringEquals={"s3:LocationConstraint": "eu-west-1"}))
+    assert store.request("PUT", f"/{bucket}-west", key).code == "AccessDenied"
+    west = configuration("<LocationConstraint>eu-west-1</LocationConstraint>")
+    assert store.request("PUT", f"/{bucket}-west", key, body=west).code == "IllegalLocationConstraintException"
+
+
+def test_tags_of_a_new_bucket_need_a_right_of_their_own(store: Store, bucket: str) -> None:
+    key = store.user(f"{bucket}-maker", allow("s3:CreateBucket"))
+    body = configuration(tags(team="red"))
+    assert store.request("PUT", f"/{bucket}-new", key, body=body).code == "AccessDenied"
+    assert store.request("HEAD", f"/{bucket}-new", store.one).status == 404
+    assert store.request("PUT", f"/{bucket}-new", None, body=b"no document").code == "AccessDenied"
 
 
 def test_bucket_with_objects_stays(s3: Any, bucket: str) -> None:

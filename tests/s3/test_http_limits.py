@@ -241,7 +241,7 @@ def test_headers_that_proxies_set_are_not_believed(store: Store, s3: Any, bucket
         ("POST", "/BUCKET/k", 405, "MethodNotAllowed"),
         ("PATCH", "/BUCKET/k", 405, "MethodNotAllowed"),
         ("PUT", "/BUCKET?location", 405, "MethodNotAllowed"),
-        ("GET", "/BUCKET?analytics", 501, "NotImplemented"),
+        ("PUT", "/BUCKET?analytics", 501, "NotImplemented"),
         ("DELETE", "/BUCKET?acl", 405, "MethodNotAllowed"),
         ("DELETE", "/BUCKET/k?acl", 405, "MethodNotAllowed"),
         ("GET", "/BUCKET/k?torrent", 501, "NotImplemented"),

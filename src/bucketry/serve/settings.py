@@ -18,6 +18,7 @@ from bucketry.serve.engine_settings import ENGINES, EngineSettings, put_engine_v
 from bucketry.serve.errors import SettingsError
 
 ENVIRONMENT_PREFIX = "BUCKETRY_"
+_TRUTHS = {"true": True, "false": False}
 Ownership = Literal["ObjectWriter", "BucketOwnerPreferred", "BucketOwnerEnforced"]
 
 
@@ -50,6 +51,7 @@ class Store(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     garbage_seconds: int = 20
     lifecycle_day_seconds: int = 86_400
     access_log_seconds: int = 300
+    customer_keys_over_http: bool = False
 
 
 class Notifications(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -109,7 +111,7 @@ def load(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
             if section == ENGINES:
                 put_engine_variable(document, name, key, text)
                 continue
-            _put(document, section, key, _number_if_wanted(section, key, text), f"the variable {name}")
+            _put(document, section, key, _as_wanted(section, key, text), f"the variable {name}")
     for dotted, value in (flags or {}).items():
         if value is not None:
             section, _, key = dotted.partition(".")
@@ -147,10 +149,13 @@ def _put(document: dict[str, Any], section: str, key: str, value: object, origin
         table[key] = value
 
 
-def _number_if_wanted(section: str, key: str, text: str) -> object:
+def _as_wanted(section: str, key: str, text: str) -> object:
+    """The text of a variable as the number or truth that the setting takes; as it is where it is none."""
     kinds = (
         {field.name: field.type for field in msgspec.structs.fields(SECTIONS[section])} if section in SECTIONS else {}
     )
+    if kinds.get(key) is bool:
+        return _TRUTHS.get(text.lower(), text)
     return int(text) if kinds.get(key) is int and text.isdecimal() else text
 
 

@@ -56,6 +56,7 @@ def open_services(
                 default_object_ownership=settings.store.default_object_ownership,
                 access_log_seconds=settings.store.access_log_seconds,
                 has_webhook=bool(settings.notifications.webhook_url),
+                customer_keys_over_http=settings.store.customer_keys_over_http,
             ),
             clock_ms=system_clock_ms,
         )

@@ -43,6 +43,7 @@ def test_environment_wins_over_the_file_and_flags_over_both(tmp_path: Path) -> N
         ('[server]\ntls_key = "k"\n', ["tls_certificate", "together"]),
         ('[server]\ns3_url = "host"\n', ["s3_url", "http://"]),
         ('[store]\ndefault_object_ownership = "Nobody"\n', ["default_object_ownership", "Nobody"]),
+        ('[store]\ncustomer_keys_over_http = "yes"\n', ["customer_keys_over_http", "bool"]),
         ("[server\n", ["not valid TOML"]),
         ("engines = 3\n", ["engines", "tables"]),
     ],
@@ -63,6 +64,14 @@ def test_a_wrong_variable_is_refused_by_name(name: str, word: str) -> None:
         load(None, {name: "1"})
     assert name in str(refused.value)
     assert word.lower() in str(refused.value).lower()
+
+
+@pytest.mark.parametrize(("text", "truth"), [("true", True), ("False", False)])
+def test_a_variable_may_be_a_truth(text: str, truth: bool) -> None:
+    settings = load(None, {"BUCKETRY_STORE__CUSTOMER_KEYS_OVER_HTTP": text})
+    assert settings.store.customer_keys_over_http is truth
+    with pytest.raises(SettingsError, match="customer_keys_over_http"):
+        load(None, {"BUCKETRY_STORE__CUSTOMER_KEYS_OVER_HTTP": "1"})
 
 
 def test_other_variables_are_left_alone() -> None:

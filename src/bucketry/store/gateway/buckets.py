@@ -7,6 +7,8 @@ crash in between leaves at most a folder without a name, which the garbage run t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bucketry.kernel import ids
 from bucketry.store.disk import errors as disk_errors
 from bucketry.store.gateway import authorise, locks, versions
@@ -17,10 +19,18 @@ from bucketry.store.gateway.bucket_settings import bucket_of, set_setting, xml_r
 from bucketry.store.gateway.context import Context
 from bucketry.store.gateway.http import Response
 from bucketry.store.identity import errors as identity_errors
-from bucketry.store.identity.types import Account, BucketRecord
+from bucketry.store.identity.types import Account, BucketRecord, Setting
 from bucketry.store.s3 import object_lock, versioning
 from bucketry.store.s3.acl import encode
-from bucketry.store.s3.buckets import FIRST_REGION, check_location, check_ownership_header, location_document
+from bucketry.store.s3.buckets import (
+    FIRST_REGION,
+    MAX_DOCUMENT_BYTES,
+    NewBucket,
+    check_location,
+    check_ownership_header,
+    location_document,
+    parse_new_bucket,
+)
 from bucketry.store.s3.errors import (
     AccessDenied,
     BucketAlreadyExists,
@@ -33,9 +43,20 @@ from bucketry.store.s3.errors import (
 )
 from bucketry.store.s3.names import check_bucket_name
 
-_DOCUMENT_BYTES = 64 * 1024
 _ID_BYTES = 8
 _LOCK_HEADER = "x-amz-bucket-object-lock-enabled"
+
+
+async def read_configuration(context: Context) -> None:
+    """Make the region and the tags of a bucket to be known to conditions, before rights are decided by them."""
+    if context.caller is None:
+        raise AccessDenied
+    new = await _read_new(context)
+    context.condition_values = {**context.condition_values, **new.condition_values()}
+
+
+async def _read_new(context: Context) -> NewBucket:
+    return parse_new_bucket(await read_document(context, MAX_DOCUMENT_BYTES))
 
 
 async def create_bucket(context: Context) -> Response:
@@ -43,21 +64,26 @@ async def create_bucket(context: Context) -> Response:
     if context.caller is None:
         raise AccessDenied
     check_bucket_name(name)
-    check_location(await read_document(context, _DOCUMENT_BYTES), settings.region)
+    new = await _read_new(context)
+    check_location(new.constraint, settings.region)
     header = context.request.headers.get("x-amz-object-ownership")
     ownership = settings.default_object_ownership if header is None else check_ownership_header(header)
     owner = context.caller.account
     if header is not None:
         authorise.demand(context, "s3:PutBucketOwnershipControls")
+    if new.tags:
+        authorise.demand(context, "s3:TagResource")
     existing = context.services.identity.bucket(name)
     if existing is None:
         grants = of_new_bucket(context, owner, ownership, settings.blocks_public_access)
-        first = _lock_settings(context)
+        first: dict[str, Setting] = {**_lock_settings(context)}
+        if new.tags:
+            first["tags"] = new.tags
         if grants is not None:
             first["acl"] = encode(grants)
         await _make(context, name, owner, ownership, first)
     else:
-        _check_repeat(existing, owner, header)
+        _check_repeat(existing, owner, header, new.tags)
         if _asks_for_lock(context) and not locks.has_lock(existing):
             raise _taken(name, is_own=True)
         await _reset_acl(context, existing)
@@ -85,7 +111,7 @@ def _lock_settings(context: Context) -> dict[str, str]:
     return {locks.SETTING: object_lock.encode(object_lock.Configuration()), versions.SETTING: versioning.ENABLED}
 
 
-async def _make(context: Context, name: str, owner: Account, ownership: str, first: dict[str, str]) -> None:
+async def _make(context: Context, name: str, owner: Account, ownership: str, first: Mapping[str, Setting]) -> None:
     services = context.services
     bucket_id = ids.hex_id(_ID_BYTES)
     await services.disk.create_bucket(name, bucket_id)
@@ -117,11 +143,11 @@ def _taken(name: str, is_own: bool) -> S3Error:
     return (BucketAlreadyOwnedByYou if is_own else BucketAlreadyExists)(fields={"BucketName": name})
 
 
-def _check_repeat(existing: BucketRecord, owner: Account, ownership: str | None) -> None:
+def _check_repeat(existing: BucketRecord, owner: Account, ownership: str | None, tags: Mapping[str, str]) -> None:
     """Making a bucket again succeeds in us-east-1 for its owner, as AWS keeps it for old clients, unless something else
     is asked than there is."""
     is_own = existing.owner.account_id == owner.account_id
-    is_same = ownership is None or ownership == existing.object_ownership
+    is_same = ownership in (None, existing.object_ownership) and (not tags or tags == existing.tags)
     if not (is_own and is_same and existing.region == FIRST_REGION):
         raise _taken(existing.name, is_own)
 

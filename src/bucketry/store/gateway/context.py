@@ -29,6 +29,7 @@ class StoreSettings:
     max_buckets_per_account: int = 100_000
     access_log_seconds: float = 300.0  # how long lines of access logs may wait
     has_webhook: bool = False  # whether events can be sent anywhere
+    customer_keys_over_http: bool = False  # whether customers' keys may come without TLS
 
     @property
     def blocks_public_access(self) -> bool:

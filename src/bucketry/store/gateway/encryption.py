@@ -1,7 +1,9 @@
 """How what a request writes is encrypted, and with which key what it reads is decrypted.
 
 s3/encryption.py knows the headers, disk/sealing.py the bytes. What is asked for wins over the bucket's default; a copy
-of what is encrypted is encrypted, whatever is asked. Also Get-, Put- and DeleteBucketEncryption.
+of what is encrypted is encrypted, whatever is asked. A customer's key over plain HTTP is refused, unless the operator
+says that the way is safe ("Using server-side encryption with customer-provided keys"). Also Get-, Put- and
+DeleteBucketEncryption.
 """
 
 from __future__ import annotations
@@ -24,9 +26,9 @@ from bucketry.store.s3.encryption import (
     CustomerKey,
     asks_for_store_key,
     configuration_document,
-    customer_key,
     parse_configuration,
 )
+from bucketry.store.s3.encryption import customer_key as parse_customer_key
 from bucketry.store.s3.errors import (
     InvalidArgument,
     InvalidRequest,
@@ -51,13 +53,27 @@ NONE = Encryption()
 BY_STORE = Encryption(STORE_KEY, Protection(), _STORE_FIELDS)
 
 
+def customer_key(context: Context, prefix: str = CUSTOMER) -> CustomerKey | None:
+    """The customer's key of a request; None: it has none. InvalidArgument; InvalidRequest: it came over plain HTTP,
+    where anybody on the way may have read it.
+    """
+    request = context.request
+    key = parse_customer_key(request.headers, prefix)
+    if key is not None and not request.is_secure and not context.services.settings.customer_keys_over_http:
+        raise InvalidRequest(
+            "Requests specifying Server Side Encryption with Customer provided keys must be made over a secure "
+            "connection."
+        )
+    return key
+
+
 def of_write(context: Context, source: Version | None = None) -> Encryption:
     """How the object or upload is encrypted that the request makes (by copying `source`).
 
     InvalidArgument, NotImplemented.
     """
     headers = context.request.headers
-    key = customer_key(headers)
+    key = customer_key(context)
     if asks_for_store_key(headers):
         if key is not None:
             raise InvalidArgument(
@@ -82,7 +98,7 @@ def is_asked(context: Context) -> bool:
 
 def of_part(context: Context, upload: Upload) -> Encryption:
     """How a part is encrypted: as its upload was begun, with the same key. InvalidRequest, InvalidArgument."""
-    key = customer_key(context.request.headers)
+    key = customer_key(context)
     if not upload.encryption.startswith(CUSTOMER_KEY):
         if key is not None:
             raise InvalidRequest("The multipart upload initiate did not request encryption with a customer's key.")
@@ -102,7 +118,7 @@ def of_completion(context: Context, upload: Upload) -> list[tuple[str, str]]:
     """
     if not upload.encryption.startswith(CUSTOMER_KEY):
         return list(_STORE_FIELDS) if upload.encryption else []
-    if customer_key(context.request.headers) is None and not upload.checksum_algorithm:
+    if customer_key(context) is None and not upload.checksum_algorithm:
         return []
     return list(of_part(context, upload).fields)
 
@@ -113,7 +129,7 @@ def key_to_read(context: Context, version: Version, prefix: str = CUSTOMER) -> C
     InvalidRequest: it is missing, another one, or not asked for; InvalidArgument.
     """
     headers = context.request.headers
-    key = customer_key(headers, prefix)
+    key = customer_key(context, prefix)
     if prefix == CUSTOMER and HEADER in headers:
         raise InvalidArgument(
             f"{HEADER} header is not supported for this operation.",

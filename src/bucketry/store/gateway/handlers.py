@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from bucketry.store.gateway import (
+    absent,
     acls,
     bucket_logging,
     bucket_notification,
@@ -84,6 +85,15 @@ HANDLERS: Mapping[str, Handler] = {
     "GetBucketOwnershipControls": bucket_settings.get_bucket_ownership_controls,
     "PutBucketOwnershipControls": bucket_settings.put_bucket_ownership_controls,
     "DeleteBucketOwnershipControls": bucket_settings.delete_bucket_ownership_controls,
+    # what no bucket has
+    "GetBucketAbac": absent.get_bucket_abac,
+    "GetBucketAccelerateConfiguration": absent.get_bucket_accelerate_configuration,
+    "GetBucketReplication": absent.get_bucket_replication,
+    "GetBucketRequestPayment": absent.get_bucket_request_payment,
+    "ListBucketAnalyticsConfigurations": absent.list_bucket_analytics_configurations,
+    "ListBucketIntelligentTieringConfigurations": absent.list_bucket_intelligent_tiering_configurations,
+    "ListBucketInventoryConfigurations": absent.list_bucket_inventory_configurations,
+    "ListBucketMetricsConfigurations": absent.list_bucket_metrics_configurations,
     # objects
     "GetObject": objects_get.get_object,
     "HeadObject": objects_get.head_object,
@@ -113,6 +123,7 @@ HANDLERS: Mapping[str, Handler] = {
 
 # What must be known of a body before its sender's rights can be decided.
 BEFORE_AUTHORISING: Mapping[str, Callable[[Context], Awaitable[None]]] = {
+    "CreateBucket": buckets.read_configuration,
     "PutObjectTagging": object_tag_conditions.read_request_tags,
     "PutObjectRetention": object_lock.read_retention,
     "PutObjectLegalHold": object_lock.read_hold,

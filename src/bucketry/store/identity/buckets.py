@@ -43,7 +43,7 @@ def create(
     object_ownership: str,
     is_public_access_blocked: bool,
     limit: int | None,
-    settings: Mapping[str, str] | None = None,
+    settings: Mapping[str, Setting] | None = None,
 ) -> BucketRecord:
     """A new bucket of account `owner`, with Block Public Access all on or, as before it was the default, without any.
 

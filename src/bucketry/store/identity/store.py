@@ -255,7 +255,7 @@ class Identity:
         limit: int | None = None,
         *,
         is_public_access_blocked: bool = True,
-        settings: Mapping[str, str] | None = None,
+        settings: Mapping[str, Setting] | None = None,
     ) -> BucketRecord:
         """Give a free name to account `owner`. BucketTaken; LimitExceeded when it has `limit` buckets already.
 

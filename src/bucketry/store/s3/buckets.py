@@ -1,13 +1,14 @@
-"""The documents about buckets as such: where they are made and who may read them.
+"""The documents about buckets as such: where and with what they are made, and who may read them.
 
 API Reference, CreateBucket, GetBucketLocation, PutPublicAccessBlock, PutBucketOwnershipControls, GetBucketPolicyStatus.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from . import errors, xml
+from . import errors, tagging, xml
 from .errors import (
     IllegalLocationConstraintException,
     InvalidArgument,
@@ -19,7 +20,7 @@ from .errors import (
 FIRST_REGION = "us-east-1"  # the one whose buckets have no location constraint
 OWNERSHIPS = ("BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter")
 _OLD_NAMES = {"EU": "eu-west-1"}
-_MAX_DOCUMENT_BYTES = 64 * 1024
+MAX_DOCUMENT_BYTES = 128 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +33,49 @@ class AccessBlock:
     restrict_public_buckets: bool
 
 
-def check_location(body: bytes, region: str) -> None:
-    """Whether a CreateBucket document (or none) asks for a bucket here. AWS's rules: in us-east-1 nothing is said,
-    elsewhere the region must be named. Raises MalformedXML, InvalidLocationConstraint,
-    IllegalLocationConstraintException, or NotImplemented for directory buckets and tags.
-    """
-    constraint = ""
-    if body.strip():
-        root = xml.parse(body, "CreateBucketConfiguration", max_bytes=_MAX_DOCUMENT_BYTES)
-        for child in root:
-            if child.name in ("Location", "Bucket", "Tags"):
-                raise errors.NotImplemented(fields={"Header": child.name})
-            if child.name != "LocationConstraint" or constraint:
-                raise MalformedXML
+@dataclass(frozen=True, slots=True)
+class NewBucket:
+    """What a CreateBucket document says. `constraint` is "" where no region is named."""
+
+    constraint: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def condition_values(self) -> dict[str, str | list[str]]:
+        """Lower-case policy keys → values."""
+        values: dict[str, str | list[str]] = {
+            f"aws:requesttag/{name.lower()}": text for name, text in self.tags.items()
+        }
+        if self.tags:
+            values["aws:tagkeys"] = list(self.tags)
+        if self.constraint:
+            values["s3:locationconstraint"] = self.constraint
+        return values
+
+
+def parse_new_bucket(body: bytes) -> NewBucket:
+    """A CreateBucket document, or none. MalformedXML, InvalidTag; NotImplemented for directory buckets."""
+    if not body.strip():
+        return NewBucket()
+    constraint, tags = "", {}
+    root = xml.parse(body, "CreateBucketConfiguration", max_bytes=MAX_DOCUMENT_BYTES)
+    if len({child.name for child in root}) != len(root.children):
+        raise MalformedXML
+    for child in root:
+        if child.name in ("Location", "Bucket"):
+            raise errors.NotImplemented(fields={"Header": child.name})
+        if child.name == "Tags":
+            tags = tagging.parse_bucket_tags(child)
+        elif child.name == "LocationConstraint":
             constraint = child.text.strip()
+        else:
+            raise MalformedXML
+    return NewBucket(constraint, tags)
+
+
+def check_location(constraint: str, region: str) -> None:
+    """Whether a bucket may be made here that is asked for with this constraint. AWS's rules: in us-east-1 nothing is
+    said, elsewhere the region must be named. InvalidLocationConstraint, IllegalLocationConstraintException.
+    """
     if not constraint:
         if region != FIRST_REGION:
             raise _illegal("unspecified")
@@ -83,7 +113,7 @@ def check_ownership_header(text: str) -> str:
 
 def parse_ownership(body: bytes) -> str:
     """The setting of an OwnershipControls document. Raises MalformedXML."""
-    root = xml.parse(body, "OwnershipControls", max_bytes=_MAX_DOCUMENT_BYTES)
+    root = xml.parse(body, "OwnershipControls", max_bytes=MAX_DOCUMENT_BYTES)
     if len(root.children) != 1 or root.children[0].name != "Rule":
         raise MalformedXML
     ownership = (root.children[0].text_of("ObjectOwnership") or "").strip()
@@ -107,7 +137,7 @@ _SWITCHES = {
 
 def parse_access_block(body: bytes) -> AccessBlock:
     """The switches of a PublicAccessBlockConfiguration; those not named are off. MalformedXML or InvalidRequest."""
-    root = xml.parse(body, "PublicAccessBlockConfiguration", max_bytes=_MAX_DOCUMENT_BYTES)
+    root = xml.parse(body, "PublicAccessBlockConfiguration", max_bytes=MAX_DOCUMENT_BYTES)
     values: dict[str, bool] = {}
     for child in root:
         text = child.text.strip().lower()

@@ -308,11 +308,6 @@ class NoSuchTagSet(S3Error):
     message = "The TagSet does not exist"
 
 
-class NoSuchTagSetError(S3Error):
-    status = 404
-    message = "There is no tag set associated with the bucket."
-
-
 class InvalidTag(S3Error):
     message = "The tag provided was not a valid tag. This error can occur if the tag did not pass input validation."
 
@@ -340,6 +335,11 @@ class ObjectLockConfigurationNotFoundError(S3Error):
 class ReplicationConfigurationNotFoundError(S3Error):
     status = 404
     message = "The replication configuration was not found"
+
+
+class NoSuchConfiguration(S3Error):
+    status = 404
+    message = "The specified configuration does not exist."
 
 
 class AccessControlListNotSupported(S3Error):

@@ -130,6 +130,21 @@ OPERATIONS: tuple[Operation, ...] = (
         "PutBucketOwnershipControls",
         "PutBucketOwnershipControls",
     ),
+    # what no bucket of this store has; that can be read, and nothing else
+    Operation("GetBucketAbac", "GET", _B, "s3:GetBucketAbac", "abac"),
+    Operation("GetBucketAccelerateConfiguration", "GET", _B, "s3:GetAccelerateConfiguration", "accelerate"),
+    Operation("GetBucketReplication", "GET", _B, "s3:GetReplicationConfiguration", "replication"),
+    Operation("GetBucketRequestPayment", "GET", _B, "s3:GetBucketRequestPayment", "requestPayment"),
+    Operation("ListBucketAnalyticsConfigurations", "GET", _B, "s3:GetAnalyticsConfiguration", "analytics"),
+    Operation(
+        "ListBucketIntelligentTieringConfigurations",
+        "GET",
+        _B,
+        "s3:GetIntelligentTieringConfiguration",
+        "intelligent-tiering",
+    ),
+    Operation("ListBucketInventoryConfigurations", "GET", _B, "s3:GetInventoryConfiguration", "inventory"),
+    Operation("ListBucketMetricsConfigurations", "GET", _B, "s3:GetMetricsConfiguration", "metrics"),
     Operation("OptionsBucket", "OPTIONS", _B, None),
     # objects
     Operation("PutObject", "PUT", _O, "s3:PutObject", body=_STREAM),
@@ -179,8 +194,8 @@ OPERATIONS: tuple[Operation, ...] = (
 )
 
 
-# Sub-resources of AWS that this store refuses, so that none of them is taken for a plain GET, PUT or DELETE.
-# name of the parameter → kinds of resource where it is known.
+# Sub-resources of AWS that this store refuses, so that none of them is taken for a plain GET, PUT or DELETE: with any
+# method that has no row above. name of the parameter → kinds of resource where it is known.
 NOT_SUPPORTED: dict[str, frozenset[Resource]] = {
     **dict.fromkeys(
         (
@@ -188,7 +203,10 @@ NOT_SUPPORTED: dict[str, frozenset[Resource]] = {
             "analytics",
             "intelligent-tiering",
             "inventory",
+            "metadataAnnotationTable",
             "metadataConfiguration",
+            "metadataInventoryTable",
+            "metadataJournalTable",
             "metadataTable",
             "metrics",
             "replication",
@@ -199,7 +217,7 @@ NOT_SUPPORTED: dict[str, frozenset[Resource]] = {
         frozenset({_B}),
     ),
     **dict.fromkeys(
-        ("renameObject", "restore", "select", "torrent"),
+        ("annotation", "renameObject", "restore", "select", "torrent"),
         frozenset({_O}),
     ),
     "encryption": frozenset({_O}),
@@ -209,6 +227,11 @@ _BY_MARKER: dict[tuple[str, Resource], list[Operation]] = {}
 for _operation in OPERATIONS:
     _BY_MARKER.setdefault((_operation.method, _operation.resource), []).append(_operation)
 
+_READ_ALONE = frozenset(
+    (row.method, row.resource, row.marker)
+    for row in OPERATIONS
+    if row.resource in NOT_SUPPORTED.get(row.marker or "", ())
+)
 BY_NAME: dict[str, Operation] = {operation.name: operation for operation in OPERATIONS}
 _MARKERS = frozenset(operation.marker for operation in OPERATIONS if operation.marker) | frozenset(NOT_SUPPORTED)
 
@@ -226,13 +249,13 @@ def recognise(
     """Name the operation of a request.
 
     `parameters` are the names of the query's parameters. A sub-resource that is known but has no such method on this
-    resource is METHOD; one that AWS has and this store lacks is NOT_SUPPORTED, whatever the method.
+    resource is METHOD; one that AWS has and this store lacks is NOT_SUPPORTED, with every method that has no row.
     """
     if not parameters or _MARKERS.isdisjoint(parameters):
         return _unmarked(method, resource, has_copy_source)
     named = _MARKERS.intersection(parameters)
     for marker in named:
-        if resource in NOT_SUPPORTED.get(marker, ()):
+        if resource in NOT_SUPPORTED.get(marker, ()) and (method, resource, marker) not in _READ_ALONE:
             return Unrecognised.NOT_SUPPORTED
     return _find(method, resource, frozenset() if method == "OPTIONS" else named, has_copy_source)
 

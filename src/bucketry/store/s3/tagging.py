@@ -50,6 +50,11 @@ def parse_bucket_tagging(body: bytes) -> dict[str, str]:
     return _parse_document(body, MAX_BUCKET_TAGS, "Bucket")
 
 
+def parse_bucket_tags(tags: xml.Element) -> dict[str, str]:
+    """Tags of the Tags element of a CreateBucket document. Raises MalformedXML or InvalidTag."""
+    return _parse_set(tags, MAX_BUCKET_TAGS, "Bucket")
+
+
 def tagging_document(tags: Mapping[str, str]) -> bytes:
     """The Tagging document, by key, so that equal tags make equal documents."""
     rows = "".join(
@@ -80,6 +85,10 @@ def _parse_document(body: bytes, limit: int, kind: str) -> dict[str, str]:
     tag_set = root.find("TagSet")
     if tag_set is None or len(root.children) != 1:
         raise MalformedXML
+    return _parse_set(tag_set, limit, kind)
+
+
+def _parse_set(tag_set: xml.Element, limit: int, kind: str) -> dict[str, str]:
     pairs: list[tuple[str, str]] = []
     for tag in tag_set:
         key, value = tag.text_of("Key"), tag.text_of("Value")

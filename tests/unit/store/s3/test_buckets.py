@@ -13,6 +13,7 @@ from bucketry.store.s3.buckets import (
     location_document,
     ownership_document,
     parse_access_block,
+    parse_new_bucket,
     parse_ownership,
 )
 from bucketry.store.s3.errors import (
@@ -43,7 +44,7 @@ def _location(constraint: str) -> bytes:
     ],
 )
 def test_locations_that_are_here(body: bytes, region: str) -> None:
-    check_location(body, region)
+    check_location(parse_new_bucket(body).constraint, region)
 
 
 @pytest.mark.parametrize(
@@ -57,17 +58,33 @@ def test_locations_that_are_here(body: bytes, region: str) -> None:
         (_location("us-east-1"), "eu-central-1", InvalidLocationConstraint),
         (b"<Other/>", "us-east-1", MalformedXML),
         (b"<CreateBucketConfiguration><X/></CreateBucketConfiguration>", "us-east-1", MalformedXML),
+        (b"<CreateBucketConfiguration><Tags/><Tags/></CreateBucketConfiguration>", "us-east-1", MalformedXML),
+        (b"<CreateBucketConfiguration><Tags><Tag/></Tags></CreateBucketConfiguration>", "us-east-1", MalformedXML),
     ],
 )
 def test_other_locations_are_refused(body: bytes, region: str, error: type[Exception]) -> None:
     with pytest.raises(error):
-        check_location(body, region)
+        check_location(parse_new_bucket(body).constraint, region)
+
+
+def test_tags_and_region_of_a_new_bucket_are_condition_values() -> None:
+    tags = "<Tags><Tag><Key>Team</Key><Value>Red</Value></Tag><Tag><Key>b</Key><Value/></Tag></Tags>"
+    region = "<LocationConstraint>eu-west-1</LocationConstraint>"
+    new = parse_new_bucket(f"<CreateBucketConfiguration>{tags}{region}</CreateBucketConfiguration>".encode())
+    assert (new.constraint, new.tags) == ("eu-west-1", {"Team": "Red", "b": ""})
+    assert new.condition_values() == {
+        "aws:requesttag/team": "Red",
+        "aws:requesttag/b": "",
+        "aws:tagkeys": ["Team", "b"],
+        "s3:locationconstraint": "eu-west-1",
+    }
+    assert parse_new_bucket(b"").condition_values() == {}
 
 
 def test_directory_buckets_are_not_implemented() -> None:
     body = b"<CreateBucketConfiguration><Bucket><Type>Directory</Type></Bucket></CreateBucketConfiguration>"
     with pytest.raises(S3Error) as caught:
-        check_location(body, "us-east-1")
+        parse_new_bucket(body)
     assert (caught.value.code, caught.value.status) == ("NotImplemented", 501)
 
 
