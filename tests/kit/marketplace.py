@@ -90,10 +90,10 @@ def _empty_database() -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def open_world(folder: Path) -> AsyncIterator[World]:
+async def open_world(folder: Path, known: Catalog | None = None) -> AsyncIterator[World]:
     file = folder / "marketplace.sqlite"
     file.write_bytes(_empty_database())
-    records, engine, clock, known = open_records(sqlite_url(file)), MemoryEngine(), Clock(), catalog.default()
+    records, engine, clock, known = open_records(sqlite_url(file)), MemoryEngine(), Clock(), known or catalog.default()
     marketplace = make_marketplace(known, records, {"embedded": engine}, ENVELOPE, clock)
     world = World(file, records, engine, clock, known, marketplace)
     world.default_space = (await marketplace.places.ensure_default()).guid

@@ -5,11 +5,12 @@ It is no substitute for the contract tests of real engines; it keeps what they a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bucketry.kernel import ids
-from bucketry.marketplace.domain.errors import DomainError
+from bucketry.marketplace.domain.errors import DomainError, EngineUnavailable
 from bucketry.marketplace.domain.ports import (
     AccessKey,
     BucketAddress,
@@ -43,14 +44,32 @@ class MemoryKey:
 
 
 @dataclass
+class Gate:
+    """Where calls wait until they are let through."""
+
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def open(self) -> None:
+        self.opened.set()
+
+
+@dataclass
 class MemoryEngine:
-    """`failures`: method name → the error that its next call raises. `fail_emptying_after`: pages until one."""
+    """`failures`: method name → the error that its next call raises; `is_away`: every call does.
+    `fail_emptying_after`: pages until one."""
 
     name: str = "embedded"
     buckets: dict[str, MemoryBucket] = field(default_factory=dict)
     keys: dict[str, MemoryKey] = field(default_factory=dict)
     failures: dict[str, DomainError] = field(default_factory=dict)
     emptying_failure: tuple[int, DomainError] | None = None
+    gates: dict[str, Gate] = field(default_factory=dict)
+    is_away: bool = False
+
+    def gate(self, method: str) -> Gate:
+        """Calls of the method wait at this gate from now on, and fail, if they have to, behind it."""
+        return self.gates.setdefault(method, Gate())
 
     def fill(self, bucket: str, objects: int = 1, size_bytes: int = 10, uploads: int = 0) -> None:
         """Put something into a bucket."""
@@ -66,22 +85,22 @@ class MemoryEngine:
         return BucketAddress(bucket, "us-east-1", host, f"http://{host}", host, website)
 
     async def create_bucket(self, bucket: str, settings: BucketSettings) -> None:
-        self._maybe_fail("create_bucket")
+        await self._pass("create_bucket")
         self.buckets.setdefault(bucket, MemoryBucket(BucketSettings(object_ownership=settings.object_ownership)))
 
     async def configure(self, bucket: str, settings: BucketSettings, since: BucketSettings | None) -> None:
-        self._maybe_fail("configure")
+        await self._pass("configure")
         self.buckets[bucket].settings = settings
 
     async def delete_bucket(self, bucket: str) -> None:
-        self._maybe_fail("delete_bucket")
+        await self._pass("delete_bucket")
         held = self.buckets.get(bucket)
         if held is not None and (held.objects or held.uploads):
             raise BucketNotEmpty(bucket)
         self.buckets.pop(bucket, None)
 
     async def empty_bucket(self, bucket: str) -> AsyncIterator[Emptied]:
-        self._maybe_fail("empty_bucket")
+        await self._pass("empty_bucket")
         held, removed, pages = self.buckets.get(bucket, MemoryBucket(BucketSettings())), Emptied(0, 0, 0), 0
         while held.objects or held.uploads:
             if self.emptying_failure is not None and pages == self.emptying_failure[0]:
@@ -102,28 +121,29 @@ class MemoryEngine:
     async def grant(
         self, binding_guid: str, buckets: Sequence[str], rights: Rights, labels: Mapping[str, str]
     ) -> AccessKey:
-        self._maybe_fail("grant")
+        await self._pass("grant")
         key = AccessKey(ids.access_key_id(), ids.secret_access_key())
         self.keys[binding_guid] = MemoryKey(key, tuple(buckets), rights, dict(labels))
         return key
 
     async def restrict(self, binding_guid: str, buckets: Sequence[str], rights: Rights) -> None:
+        await self._pass("restrict")
         if binding_guid in self.keys:
             self.keys[binding_guid].buckets, self.keys[binding_guid].rights = tuple(buckets), rights
 
     async def revoke(self, binding_guid: str) -> None:
-        self._maybe_fail("revoke")
+        await self._pass("revoke")
         self.keys.pop(binding_guid, None)
 
     def identity_name(self, binding_guid: str) -> str:
         return binding_guid
 
     async def inventory(self) -> Inventory:
-        self._maybe_fail("inventory")
+        await self._pass("inventory")
         return Inventory(frozenset(self.buckets), frozenset(self.keys))
 
     async def deviations(self, bucket: str, settings: BucketSettings) -> Sequence[str] | None:
-        self._maybe_fail("deviations")
+        await self._pass("deviations")
         held = self.buckets.get(bucket)
         if held is None:
             return None
@@ -151,9 +171,14 @@ class MemoryEngine:
             held.other_keys = [key for key in held.other_keys if key == access_key_id]
 
     async def remove_identity(self, identity: str) -> None:
-        self._maybe_fail("remove_identity")
+        await self._pass("remove_identity")
         self.keys.pop(identity, None)
 
-    def _maybe_fail(self, method: str) -> None:
+    async def _pass(self, method: str) -> None:
+        if gate := self.gates.get(method):
+            gate.reached.set()
+            await gate.opened.wait()
+        if self.is_away:
+            raise EngineUnavailable("The engine can't be reached.")
         if failure := self.failures.pop(method, None):
             raise failure

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from bucketry.marketplace.domain.errors import EngineRefused
-from tests.osb.conftest import Answer, Broker, binding, instance
+from tests.osb.broker import Answer, Broker, binding, instance
 
 
 async def bind(broker: Broker, guid: str = "b1", instance_id: str = "i1", **fields: object) -> Answer:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.osb.conftest import Broker, binding, instance
+from tests.osb.broker import Broker, binding, instance
 
 CALLS = [("PUT", instance("new")), ("PATCH", instance("i1")), ("PUT", binding("i1", "new"))]
 

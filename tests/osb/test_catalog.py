@@ -2,15 +2,48 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from typing import Any
+from urllib.parse import urlencode
 
 from jsonschema import Draft4Validator
 
-from tests.osb.conftest import Broker
+from bucketry.marketplace.domain import catalog
+from tests.osb.broker import Broker, binding, instance
+from tests.osb.conftest import Opener
 
 NAME = re.compile(r"[A-Za-z0-9.-]+")
+KNOWN = catalog.parse(
+    json.dumps(
+        {
+            "services": [
+                {
+                    "id": "97D5B7F0-2E1C-4C55-9C3A-0D6E51A0F5A1",
+                    "name": "S3.legacy",
+                    "description": "Buckets",
+                    "plans": [
+                        {
+                            "id": "F36990C3-62C9-4B91-8C0E-4A0C5C5E7D11",
+                            "name": "basic",
+                            "description": "A bucket",
+                            "binding_rotatable": False,
+                            "maintenance_info": {"version": "1.2.0+b-1", "description": "TLS 1.3 only"},
+                            "maximum_polling_duration": 7200,
+                        },
+                        {
+                            "id": "Free_plan~1",
+                            "name": "free",
+                            "description": "Another",
+                            "maintenance_info": {"version": "2.0.0"},
+                        },
+                    ],
+                }
+            ]
+        }
+    ).encode()
+)
 
 
 async def services(broker: Broker) -> list[dict[str, Any]]:
@@ -79,9 +112,34 @@ async def test_only_what_is_done_is_declared(broker: Broker) -> None:
     """CAT-18."""
     for service in await services(broker):
         for plan in service["plans"]:
-            assert "binding_rotatable" not in plan
+            assert plan["binding_rotatable"] is True
             assert "maintenance_info" not in plan
+            assert "maximum_polling_duration" not in plan
             assert "bucketry" not in plan
+
+
+async def test_what_a_plan_has_of_its_own_is_published(open_broker: Opener) -> None:
+    """CAT-6, CAT-7; and ids and names are taken as they come from another broker (CAT-9)."""
+    async with open_broker(known=KNOWN) as broker:
+        (service,) = await services(broker)
+        assert service["id"] == "97D5B7F0-2E1C-4C55-9C3A-0D6E51A0F5A1"
+        basic, free = service["plans"]
+        assert basic["maintenance_info"] == {"version": "1.2.0+b-1", "description": "TLS 1.3 only"}
+        assert basic["maximum_polling_duration"] == 7200
+        assert basic["binding_rotatable"] is False
+        assert free["id"] == "Free_plan~1"
+        assert "description" not in free["maintenance_info"]
+        order = broker.order("free", service_id=service["id"])
+        assert await broker.ask("PUT", instance("i1"), order) == 201
+        wrong = {**order, "service_id": service["id"].lower()}
+        assert await broker.ask("PUT", instance("i2"), wrong) == 400
+        assert await broker.ask("PUT", instance("i2"), {**order, "plan_id": "free_plan~1"}) == 400
+        ids = {"service_id": service["id"], "plan_id": free["id"]}
+        assert await broker.ask("PUT", binding("i1", "B1"), ids) == 201
+        query = urlencode(ids)
+        assert await broker.ask("DELETE", binding("i1", "b1"), query=query) == 410
+        assert await broker.ask("DELETE", binding("i1", "B1"), query=query) == 200
+        assert await broker.ask("DELETE", instance("i1"), query=query) == 200
 
 
 async def test_a_known_etag_is_not_sent_again(broker: Broker) -> None:

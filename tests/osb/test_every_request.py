@@ -7,7 +7,7 @@ import base64
 
 import pytest
 
-from tests.osb.conftest import Broker, binding, instance
+from tests.osb.broker import Broker, binding, instance
 
 ROUTES = [
     ("GET", "/catalog"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.osb.conftest import Broker, binding
+from tests.osb.broker import Broker, binding
 
 
 async def test_it_is_as_bound(broker: Broker) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from bucketry.marketplace.domain.errors import EngineUnavailable
 from bucketry.marketplace.domain.values import InstanceState
-from tests.osb.conftest import Broker, check, instance
+from tests.osb.broker import Broker, check, instance
 
 CORS = {"cors": {"CORSRules": [{"AllowedOrigins": ["*"], "AllowedMethods": ["GET"]}]}}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.osb.conftest import Broker, binding, instance
+from tests.osb.broker import Broker, binding, instance
 
 INSTANCE = instance("i1") + "/last_operation"
 BINDING = binding("i1", "b1") + "/last_operation"

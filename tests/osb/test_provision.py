@@ -8,7 +8,7 @@ import json
 import pytest
 
 from bucketry.marketplace.domain.errors import EngineRefused
-from tests.osb.conftest import Broker, instance
+from tests.osb.broker import Broker, instance
 
 OWNERSHIP = {"object_ownership": "ObjectWriter"}
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.osb.conftest import Broker, binding
+from tests.osb.broker import Broker, binding
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bucketry.marketplace.domain.errors import EngineRefused
-from tests.osb.conftest import Answer, Broker, instance
+from tests.osb.broker import Answer, Broker, instance
 
 CORS = {"cors": {"CORSRules": [{"AllowedOrigins": ["*"], "AllowedMethods": ["GET"]}]}}
 OWNERSHIP = {"object_ownership": "ObjectWriter"}

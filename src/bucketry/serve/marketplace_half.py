@@ -50,6 +50,7 @@ async def open_marketplace(
     except NewerRecords as problem:
         raise ServeError(str(problem)) from None
     engines = make_engines(settings, addresses, admin)
+    marketplace: Marketplace | None = None
     try:
         marketplace = make_marketplace(
             read_catalog(settings),
@@ -62,6 +63,8 @@ async def open_marketplace(
     except catalogs.CatalogError as problem:
         raise ServeError(f"The catalog can't be used: {problem}") from None
     finally:
+        if marketplace is not None:
+            await marketplace.background.close()  # what was promised is finished by the next start
         for engine in engines.values():
             await engine.close()
         await records.close()

@@ -6,12 +6,22 @@ The schema (schemas.py) says what they look like; here is what it cannot say, an
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Any
 
 from bucketry.marketplace.domain.errors import InvalidParameters
 from bucketry.marketplace.domain.ports import Permissions, Rights
 from bucketry.marketplace.domain.values import Binding
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """When credentials end by themselves, and by when another binding should have taken their place."""
+
+    ends_ms: int
+    renew_before_ms: int
+
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 LEAST_LIFE_S, MOST_LIFE_S = 60, 10 * 366 * 86_400
@@ -29,14 +39,21 @@ def check(parameters: Mapping[str, Any]) -> None:
 
 def of_binding(binding: Binding) -> Rights:
     """The rights that a binding was ordered with. An end is counted from its order, so that a repeat moves nothing."""
-    parameters = binding.parameters
-    ends_ms = binding.created_ms + _life_s(parameters) * 1000 if "expires_in" in parameters else None
+    parameters, life = binding.parameters, life_of(binding)
     return Rights(
         permissions=Permissions(parameters.get("permissions", Permissions.READ_WRITE.value)),
         prefix=parameters.get("prefix", ""),
         source_ips=tuple(_addresses(parameters)),
-        ends_ms=ends_ms,
+        ends_ms=life.ends_ms if life is not None else None,
     )
+
+
+def life_of(binding: Binding) -> Life | None:
+    """None: without end. The last quarter of a life is for renewing."""
+    if "expires_in" not in binding.parameters:
+        return None
+    life_ms = _life_s(binding.parameters) * 1000
+    return Life(binding.created_ms + life_ms, binding.created_ms + life_ms * 3 // 4)
 
 
 def _addresses(parameters: Mapping[str, Any]) -> list[str]:

@@ -124,6 +124,8 @@ class Bindings(BindingReading):
         """As bind, and it may be promised: see instances.Instances."""
         schemas.check_binding_create(order.parameters)
         binding_rights.check(order.parameters)
+        if order.predecessor_guid == order.guid:
+            raise InvalidPredecessor("A binding can't be its own predecessor; give the new one another id.")
         additional = await self._additional(order)
         try:
             return await self._bind_held(order, additional, operation)
@@ -197,11 +199,11 @@ class Bindings(BindingReading):
             if existing.instance_guid != work.guid:
                 return BoundDifferently(existing, difference)
             if existing.state is BindingState.CREATING and not difference:
-                operation_id = existing.operation_id or binding.operation_id
-                again = replace(existing, additional_instances=tuple(additional), operation_id=operation_id)
-                if operation_id != existing.operation_id:
-                    again = await work.save_binding(again)
-                return await self._make(work, instance, again, buckets, operation)
+                is_told = bool(existing.operation_id)  # before a crash, perhaps
+                again = replace(existing, additional_instances=tuple(additional))
+                if binding.operation_id and not is_told:
+                    again = await work.save_binding(replace(again, operation_id=binding.operation_id))
+                return await self._make(work, instance, again, buckets, operation, is_told)
             await self._settling.remove_binding(work, instance, existing)
             if order.predecessor_guid is not None:
                 binding = await self._rotated(binding, instance, order.predecessor_guid)
@@ -257,7 +259,13 @@ class Bindings(BindingReading):
         return existing
 
     async def _make(
-        self, work: Work, instance: Instance, binding: Binding, buckets: Sequence[str], operation: Operation | None
+        self,
+        work: Work,
+        instance: Instance,
+        binding: Binding,
+        buckets: Sequence[str],
+        operation: Operation | None,
+        is_told: bool = False,
     ) -> Bound:
         """Make the key of a recorded order. If the engine fails it is undone, now or by the keeper; what was promised
         goes on where the engine was only out of reach."""
@@ -267,7 +275,7 @@ class Bindings(BindingReading):
             ready, key = await grant(self._context, instance, binding, buckets)
             await work.save_binding(ready, last=True)
         except DomainError as error:
-            if was_promised(operation):
+            if was_promised(operation) or is_told:
                 if not self._finishing.is_binding_to_go_on(binding, error):
                     await self._finishing.fail_binding(work, instance, binding, error)
                 raise
@@ -283,8 +291,9 @@ class Bindings(BindingReading):
     async def _additional(self, order: BindingOrder) -> list[str]:
         """The guids of the additional instances, in the order of their names."""
         if order.predecessor_guid is not None:
-            predecessor = await self._predecessor(order.predecessor_guid, order.instance_guid)
-            return list(predecessor.additional_instances) if predecessor is not None else []
+            begun = await self._context.records.get_binding(order.guid)
+            source = begun or await self._predecessor(order.predecessor_guid, order.instance_guid)
+            return list(source.additional_instances) if source is not None else []
         names = order.parameters.get("additional_instances", [])
         if not names:
             return []
@@ -349,7 +358,8 @@ class Bindings(BindingReading):
         binding = await self._context.records.get_binding(guid) if instance is not None else None
         if instance is None or binding is None or binding.instance_guid != work.guid:
             raise BindingNotFound("There is no binding with this id.")
-        if binding.state is not BindingState.DELETING:
+        is_begun = binding.state is BindingState.DELETING
+        if not is_begun or (operation is not None and not binding.operation_id):
             operation_id = operation.id if operation is not None else ""
             binding = replace(binding, state=BindingState.DELETING, operation_id=operation_id)
             await work.save_binding(binding)

@@ -139,17 +139,24 @@ class HasContents(Conflict):
 
 
 class NotEmpty(Conflict):
-    """A bucket that holds something, on a plan that keeps it. `uploads` are unfinished multipart uploads."""
+    """A bucket that holds something, on a plan that keeps it. `uploads` are unfinished multipart uploads. `bucket` is
+    given for instances of foreign platforms, whose developers have its credentials and no `bucketry`."""
 
     code = "BucketNotEmpty"
 
-    def __init__(self, name: str, objects: int, size_bytes: int, uploads: int) -> None:
+    def __init__(self, name: str, objects: int, size_bytes: int, uploads: int, bucket: str = "") -> None:
         held = [f"{objects:,} object{'' if objects == 1 else 's'} ({size_bytes:,} bytes)"]
         if uploads:
             held.append(f"{uploads:,} unfinished upload{'' if uploads == 1 else 's'}")
+        remedy = f"Empty it first: bucketry empty-bucket {name}"
+        if bucket:
+            remedy = (
+                f"Empty it first, with the credentials of a binding or service key: aws s3 rm s3://{bucket} "
+                "--recursive; old versions and unfinished uploads count too (aws s3api list-object-versions and "
+                "list-multipart-uploads show them)."
+            )
         super().__init__(
-            f"The bucket of service instance {name} holds {' and '.join(held)}, so it was not deleted. "
-            f"Empty it first: bucketry empty-bucket {name}"
+            f"The bucket of service instance {name} holds {' and '.join(held)}, so it was not deleted. {remedy}"
         )
         self.objects = objects
         self.size_bytes = size_bytes

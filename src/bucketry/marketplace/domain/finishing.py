@@ -123,7 +123,11 @@ class Finishing:
         except DomainError as error:
             if self.is_to_go_on(instance, error):
                 raise
-            return await self._settling.take_back_update(work, instance, str(error))
+            failed = self._settling.failed(replace(instance, pending=None), OperationType.UPDATE, str(error))
+            failed = await work.save(
+                replace(failed, state=InstanceState.UPDATING)
+            )  # told now, taken back when it can be
+            return await self._settling.take_back_update(work, failed, str(error))
 
     async def _finish_deletion(self, work: Work, instance: Instance) -> Instance | None:
         try:

@@ -46,7 +46,8 @@ class InstanceDeletion(InstanceReading):
     ) -> None:
         async with self._context.holds.work(guid) as work:
             instance = await work.take()
-            if instance is not None and not instance.last_operation.is_promised:
+            last = instance.last_operation if instance is not None else None
+            if instance is not None and not (last and last.is_promised and last.type is not OperationType.UPDATE):
                 instance = await self._settling.settle(work, instance)
             if instance is None:
                 raise InstanceNotFound("There is no service instance with this id.")
@@ -73,8 +74,8 @@ class InstanceDeletion(InstanceReading):
                 await work.save(back, last=True)
                 raise
             except EngineRefused as error:
-                if was_promised(operation):
-                    await work.save(self._settling.failed(deleting, OperationType.DELETE, str(error)), last=True)
+                was_promised(operation)
+                await work.save(self._settling.failed(deleting, OperationType.DELETE, str(error)), last=True)
                 raise
 
     async def _check_is_quick(self, instance: Instance, most: int) -> None:

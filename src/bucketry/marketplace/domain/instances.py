@@ -148,15 +148,13 @@ class Instances(InstanceChanging, InstanceDeletion):
         async with self._context.holds.work(order.guid) as work:
             for _ in range(_ROUNDS):
                 if await self._insert(work, instance):
-                    return Created(await self._make(work, instance, operation, is_fresh=True))
+                    return Created(await self._make(work, instance, operation))
                 existing = await work.take()
                 if existing is None:
                     continue  # removed just now
                 difference = _difference(existing, order)
                 if existing.state is InstanceState.CREATING and not difference:
-                    if operation is not None and not existing.last_operation.id:
-                        existing = await work.save(replace(existing, last_operation=instance.last_operation))
-                    return Created(await self._make(work, existing, operation, is_fresh=False))
+                    return Created(await self._go_on(work, existing, operation))
                 settled = await self._settling.settle(work, existing)
                 if settled is None:
                     continue
@@ -193,7 +191,17 @@ class Instances(InstanceChanging, InstanceDeletion):
         except StillReferenced:
             raise SpaceNotFound("The space of this service instance does not exist (any more).") from None
 
-    async def _make(self, work: Work, instance: Instance, operation: Operation | None, is_fresh: bool) -> Instance:
+    async def _go_on(self, work: Work, instance: Instance, operation: Operation | None) -> Instance:
+        """Make what a crash left half made. It may have been promised then, whatever the one who repeats it wants."""
+        is_told = instance.last_operation.is_promised
+        if operation is not None and not is_told:
+            last = begun(OperationType.CREATE, self._context.clock_ms(), operation)
+            instance = await work.save(replace(instance, last_operation=last))
+        return await self._make(work, instance, operation, is_fresh=False, is_told=is_told)
+
+    async def _make(
+        self, work: Work, instance: Instance, operation: Operation | None, is_fresh: bool = True, is_told: bool = False
+    ) -> Instance:
         """Make the bucket of a recorded order. If the engine fails it is undone, now or by the keeper; what was
         promised goes on where the engine was only out of reach."""
         if operation is not None:
@@ -205,7 +213,7 @@ class Instances(InstanceChanging, InstanceDeletion):
             await engine.configure(instance.bucket, wanted, since)
             return await work.save(self._settling.succeeded(instance, OperationType.CREATE), last=True)
         except DomainError as error:
-            if not was_promised(operation):
+            if not (was_promised(operation) or is_told):
                 await self._undo(work, unpromised(instance), error)
             elif not self._finishing.is_to_go_on(instance, error):
                 await self._finishing.fail_creation(work, instance, error)

@@ -54,7 +54,10 @@ class Settling:
             case InstanceState.READY:
                 return instance
             case InstanceState.UPDATING:
-                return await self.take_back_update(work, instance, "The server stopped during the update.")
+                last = instance.last_operation
+                is_told = last.state is OperationState.FAILED
+                reason = last.description if is_told else "The server stopped during the update."
+                return await self.take_back_update(work, instance, reason)
             case InstanceState.DELETING:
                 try:
                     await self.finish_deletion(work, instance)
@@ -106,7 +109,8 @@ class Settling:
 
     async def not_empty(self, instance: Instance) -> NotEmpty:
         usage = await self._context.engine(instance.engine).usage(instance.bucket)
-        return NotEmpty(instance.name, usage.objects, usage.size_bytes, usage.uploads)
+        bucket = "" if instance.is_local else instance.bucket
+        return NotEmpty(instance.name, usage.objects, usage.size_bytes, usage.uploads, bucket)
 
     async def _empty_and_delete(self, work: Work, instance: Instance) -> None:
         engine = self._context.engine(instance.engine)

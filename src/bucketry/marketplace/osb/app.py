@@ -9,7 +9,7 @@ from aiohttp.typedefs import Handler
 
 from bucketry.marketplace.access.tokens import BasicCredentials
 from bucketry.marketplace.domain.marketplace import Marketplace
-from bucketry.marketplace.osb import catalog, errors, gate
+from bucketry.marketplace.osb import catalog, errors, gate, promising
 from bucketry.marketplace.osb.bind import bind
 from bucketry.marketplace.osb.deprovision import deprovision
 from bucketry.marketplace.osb.fetch_binding import fetch_binding
@@ -42,12 +42,16 @@ ROUTES: tuple[tuple[str, str, Call], ...] = (
 ROOT = "/v2"
 
 
-def make_osb_app(marketplace: Marketplace, credentials: BasicCredentials) -> web.Application:
-    """The application, to be mounted at ROOT: `main.add_subapp(osb.app.ROOT, make_osb_app(…))`."""
+def make_osb_app(
+    marketplace: Marketplace, credentials: BasicCredentials, patience_s: float = promising.PATIENCE_S
+) -> web.Application:
+    """The application, to be mounted at ROOT: `main.add_subapp(osb.app.ROOT, make_osb_app(…))`. `patience_s` is for
+    tests."""
     app = web.Application(
         middlewares=[gate.request_identity(), answering(errors.answer_to), gate.gate(credentials)],
         client_max_size=MAX_BODY_SIZE_BYTES,
     )
+    app[promising.PATIENCE] = patience_s
     app.router.add_get("/catalog", catalog.handler(marketplace.catalog))
     for method, path, call in ROUTES:
         app.router.add_route(method, path, _handler(call, marketplace))

@@ -53,6 +53,13 @@ def _service(service: Service) -> dict[str, Any]:
 
 
 def _plan(plan: Plan) -> dict[str, Any]:
+    optional: dict[str, Any] = {}
+    if plan.maintenance_version:
+        optional["maintenance_info"] = {"version": plan.maintenance_version}
+        if plan.maintenance_description:
+            optional["maintenance_info"]["description"] = plan.maintenance_description
+    if plan.maximum_polling_seconds is not None:
+        optional["maximum_polling_duration"] = plan.maximum_polling_seconds
     return {
         "id": plan.guid,
         "name": plan.name,
@@ -60,6 +67,8 @@ def _plan(plan: Plan) -> dict[str, Any]:
         "free": plan.is_free,
         "bindable": plan.is_bindable,
         "plan_updateable": plan.is_updateable,
+        "binding_rotatable": plan.is_bindable and plan.is_rotatable,
         "metadata": dict(plan.metadata),
         "schemas": schemas.published(),
+        **optional,
     }

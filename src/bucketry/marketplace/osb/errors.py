@@ -62,6 +62,13 @@ class UnsupportedVersion(OsbError):
     code = "UnsupportedVersion"
 
 
+class AsyncRequired(OsbError):
+    """It takes longer than a platform waits: it has to be asked for with `accepts_incomplete=true`."""
+
+    status = 422
+    code = "AsyncRequired"
+
+
 class ConcurrencyError(OsbError):
     """Another operation on the same thing is in progress; a platform tries again later."""
 
@@ -112,7 +119,9 @@ def answer_to(_request: web.Request, error: Exception) -> web.StreamResponse | N
     if isinstance(error, MalformedBody):
         return _body(400, "MalformedBody", str(error))
     if isinstance(error, domain.Busy):
-        return _body(422, ConcurrencyError.code, str(error))
+        return _body(ConcurrencyError.status, ConcurrencyError.code, str(error))
+    if isinstance(error, domain.TakesLong):
+        return _body(AsyncRequired.status, AsyncRequired.code, str(error))
     if isinstance(error, domain.DomainError):
         return _body(status_of(error), error.code, str(error))
     if isinstance(error, UnforeseenFailure):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aiohttp import web
 
 from bucketry.marketplace.domain.marketplace import Marketplace
@@ -12,14 +14,16 @@ from bucketry.marketplace.web.answers import json_answer
 
 
 async def fetch_instance(request: web.Request, marketplace: Marketplace) -> web.StreamResponse:
-    """200, or 404 for what is unknown, not made yet, or being deleted. The query's hints are not needed."""
+    """200, or 404 for what is unknown, not made yet, or being deleted; during an update it is as before. The query's
+    hints are not needed."""
     instance = await marketplace.instances.get(requests.instance_id(request))
     if instance.state is InstanceState.DELETING:
         raise NotFound("This service instance is being deleted.")
-    return json_answer(
-        {
-            "service_id": instance.service_guid,
-            "plan_id": instance.plan_guid,
-            "parameters": dict(instance.parameters),
-        }
-    )
+    body: dict[str, Any] = {
+        "service_id": instance.service_guid,
+        "plan_id": instance.plan_guid,
+        "parameters": dict(instance.parameters),
+    }
+    if instance.maintenance_version:
+        body["maintenance_info"] = {"version": instance.maintenance_version}
+    return json_answer(body)

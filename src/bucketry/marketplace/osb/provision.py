@@ -6,13 +6,14 @@ from aiohttp import web
 
 from bucketry.marketplace.domain.instances import Created, ExistsDifferently, InstanceOrder
 from bucketry.marketplace.domain.marketplace import Marketplace
-from bucketry.marketplace.osb import requests
+from bucketry.marketplace.domain.operations import UnderWay
+from bucketry.marketplace.osb import promising, requests
 from bucketry.marketplace.osb.errors import Conflict
 from bucketry.marketplace.web.answers import json_answer
 
 
 async def provision(request: web.Request, marketplace: Marketplace) -> web.StreamResponse:
-    """201 made, 200 there alike, 409 there otherwise; `accepts_incomplete` makes no difference."""
+    """201 made, 200 there alike, 202 under way, 409 there otherwise, or being made otherwise."""
     guid = requests.instance_id(request)
     body = await requests.body_of(request, requests.ProvisionBody)
     order = InstanceOrder(
@@ -25,9 +26,13 @@ async def provision(request: web.Request, marketplace: Marketplace) -> web.Strea
         plan_guid=body.plan_id,
         parameters=body.parameters or {},
     )
-    marketplace.instances.plan_to_order(body.service_id, body.plan_id)
-    requests.check_maintenance_info(body.maintenance_info)
-    outcome = await marketplace.instances.provision(order)
+    plan = marketplace.instances.plan_to_order(body.service_id, body.plan_id)
+    requests.check_maintenance_info(body.maintenance_info, plan)
+    outcome = await promising.carry_out(
+        request, marketplace, lambda operation: marketplace.instances.begin_provision(order, operation)
+    )
+    if isinstance(outcome, UnderWay):
+        return promising.promise(outcome)
     if isinstance(outcome, ExistsDifferently):
         raise Conflict(f"A service instance with this id exists already, with another {outcome.difference}.")
     return json_answer({}, 201 if isinstance(outcome, Created) else 200)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import web
 
+from bucketry.marketplace.domain.catalog import Plan
 from bucketry.marketplace.osb.errors import BadRequest, MaintenanceInfoConflict
 from bucketry.marketplace.web.json_body import read_json_object
 
@@ -60,8 +61,11 @@ class UpdateBody(msgspec.Struct):
 
 
 class BindBody(msgspec.Struct):
-    service_id: str
-    plan_id: str
+    """Of a rotation, `predecessor_binding_id` alone may be there."""
+
+    service_id: str | None = None
+    plan_id: str | None = None
+    predecessor_binding_id: str | None = None
     app_guid: str | None = None
     bind_resource: BindResource | None = None
     context: dict[str, Any] | None = None
@@ -103,20 +107,27 @@ def _id(request: web.Request, name: str) -> str:
     return value
 
 
-def required_query(request: web.Request, name: str) -> str:
-    """A query parameter that must be there, and not empty."""
-    value = request.query.get(name)
-    if not value:
-        raise BadRequest(f"The query parameter {name} is missing.")
-    return value
+async def service_id_of_deletion(request: web.Request) -> str:
+    """`service_id` of a DELETE; `plan_id` has to be there, too. Both come in the query; Korifi 0.13 sends a JSON body
+    with them instead. Raises BadRequest, MalformedBody."""
+    given: Mapping[str, Any] = request.query
+    if request.body_exists and not ("service_id" in given or "plan_id" in given):
+        given = await read_json_object(request)
+    for name in ("service_id", "plan_id"):
+        if not isinstance(given.get(name), str) or not given[name]:
+            raise BadRequest(f"The query parameter {name} is missing.")
+    return str(given["service_id"])
 
 
-def check_maintenance_info(info: MaintenanceInfo | None) -> None:
-    """No plan here has maintenance_info, so a platform that names a version has another catalog."""
-    if info is not None:
-        raise MaintenanceInfoConflict(
-            "No plan of this service has maintenance_info; the platform's catalog is outdated."
-        )
+def check_maintenance_info(info: MaintenanceInfo | None, plan: Plan | None) -> None:
+    """A platform that names another version than the plan's has another catalog. Raises MaintenanceInfoConflict."""
+    if info is None or (plan is not None and plan.maintenance_version and info.version == plan.maintenance_version):
+        return
+    has = f"version {plan.maintenance_version}" if plan is not None and plan.maintenance_version else "no version"
+    raise MaintenanceInfoConflict(
+        f"The plan has {has} of maintenance_info here, not {info.version!r}: the platform's catalog is outdated "
+        "(Cloud Foundry: cf update-service-broker renews it)."
+    )
 
 
 def instance_name(context: Mapping[str, Any] | None) -> str | None:
