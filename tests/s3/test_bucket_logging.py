@@ -90,6 +90,8 @@ def test_target_must_let_the_service_write(store: Store, s3: Any, bucket: str, t
 
 def test_requests_are_told_in_the_target(store: Store, s3: Any, bucket: str, target: str) -> None:
     open_to_service(s3, bucket, target)
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    s3.put_bucket_encryption(Bucket=target, ServerSideEncryptionConfiguration={"Rules": [rule]})
     enable(s3, bucket, target)
     s3.put_object(Bucket=bucket, Key="a b", Body=b"12345")
     s3.get_object(Bucket=bucket, Key="a b", Range="bytes=0-1")["Body"].read()
@@ -97,6 +99,8 @@ def test_requests_are_told_in_the_target(store: Store, s3: Any, bucket: str, tar
     presigned = store.presigned(store.one, "GET", f"/{bucket}/missing")
     store.request("GET", presigned)
     lines = delivered(s3, target, " missing ")
+    for entry in s3.list_objects_v2(Bucket=target)["Contents"]:  # a log is encrypted as all that comes into its bucket
+        assert s3.head_object(Bucket=target, Key=entry["Key"])["ServerSideEncryption"] == "AES256"
     account = store.one
     put = next(line for line in lines if "REST.PUT.OBJECT " in line).split(" ")
     assert put[:2] == [account.canonical_id, bucket]

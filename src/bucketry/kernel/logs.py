@@ -20,7 +20,7 @@ _MASK = "[redacted]"
 _SECRET_NAME = re.compile(r"secret|password|token|authorization|credential|signature|private|cookie", re.IGNORECASE)
 _SECRET_SHAPES = (
     re.compile(
-        r"(?i)(x-amz-signature|x-amz-security-token|signature|secret_access_key|password|token)(=|%3D)[^&\s\"',]+"
+        r"(?i)(x-amz-signature|x-amz-security-token|customer-key|signature|secret_access_key|password|token)(=|%3D)[^&\s\"',]+"
     ),
     re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"),
     re.compile(r"(?i)\b([a-z0-9+]+://[^\s:/@]+):[^\s@/]+@"),

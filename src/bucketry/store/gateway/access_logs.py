@@ -15,7 +15,7 @@ from secrets import token_hex
 from bucketry.kernel import logs
 from bucketry.store.disk.segments import RecordFooter, RecordHeader
 from bucketry.store.disk.types import NewObject
-from bucketry.store.gateway import log_delivery, versions
+from bucketry.store.gateway import encryption, log_delivery, versions
 from bucketry.store.gateway.context import Context, Services
 from bucketry.store.gateway.http import Response
 from bucketry.store.gateway.log_lines import Waiting
@@ -76,16 +76,23 @@ async def deliver(services: Services, lines: Waiting) -> None:
     bucket = services.disk.bucket(target.name, target.bucket_id)
     headers = {"content-type": "text/plain"}
     etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
-    writer = await bucket.writer(
-        RecordHeader("object", key, now_ms, target.owner.account_id, headers=headers), len(data)
-    )
+    how = encryption.of_default(target)
+    header = RecordHeader("object", key, now_ms, target.owner.account_id, headers=headers)
+    writer = await bucket.writer(header, len(data), how.protection)
     try:
         await writer.write(data)
         written = await writer.finish(RecordFooter(etag))
     finally:
         writer.abort()
     new = NewObject(
-        key, etag, target.owner.account_id, now_ms, headers, {}, is_versioned=versions.keeps_versions(target)
+        key,
+        etag,
+        target.owner.account_id,
+        now_ms,
+        headers,
+        {},
+        is_versioned=versions.keeps_versions(target),
+        encryption=how.kept,
     )
     await bucket.put(new, written)
 

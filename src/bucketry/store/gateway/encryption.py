@@ -17,6 +17,7 @@ from bucketry.store.gateway.bodies import read_document
 from bucketry.store.gateway.bucket_settings import bucket_of, set_setting, xml_response
 from bucketry.store.gateway.context import Context
 from bucketry.store.gateway.http import Response
+from bucketry.store.identity.types import BucketRecord
 from bucketry.store.s3.encryption import (
     AES256,
     CUSTOMER,
@@ -85,9 +86,14 @@ def of_write(context: Context, source: Version | None = None) -> Encryption:
     if key is not None:
         verifier = key.verifier(token_bytes(SALT_BYTES))
         return Encryption(CUSTOMER_KEY + verifier, Protection(key.key), tuple(key.fields()))
-    if SETTING in bucket_of(context).settings or (source is not None and source.encryption):
+    if source is not None and source.encryption:
         return BY_STORE
-    return NONE
+    return of_default(bucket_of(context))
+
+
+def of_default(bucket: BucketRecord) -> Encryption:
+    """How is encrypted what comes into a bucket without saying how. A setting that can't be read encrypts, too."""
+    return BY_STORE if SETTING in bucket.settings else NONE
 
 
 def is_asked(context: Context) -> bool:

@@ -18,7 +18,7 @@ import aiohttp
 from bucketry.kernel import logs
 from bucketry.store.disk import events as disk_events
 from bucketry.store.disk.bucket import Bucket
-from bucketry.store.disk.errors import BucketMissing
+from bucketry.store.disk.errors import BucketMissing, DiskError
 from bucketry.store.disk.events import Event
 from bucketry.store.gateway import events
 from bucketry.store.gateway.context import Services
@@ -63,6 +63,8 @@ class Webhook:
                     await self._deliver(session, self.services.disk.bucket(name, record.bucket_id), stop)
                 except BucketMissing:
                     continue
+                except DiskError as error:  # of this bucket alone; the others' events go on
+                    _log.error("a bucket's events can't be read; they wait", bucket=name, reason=str(error))
                 except (_Refused, aiohttp.ClientError, TimeoutError, OSError) as error:
                     self._back_off(str(error) or type(error).__name__)
                     return

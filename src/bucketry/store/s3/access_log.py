@@ -20,7 +20,8 @@ MAX_DOCUMENT_BYTES = 64 * 1024
 MAX_PREFIX_BYTES = 900  # what remains of a key for the date, source and unique part
 _NOTHING = "-"
 _SECRET = re.compile(
-    r"((?:^|[?&])(?:x-amz-signature|x-amz-security-token|x-amz-credential|signature|awsaccesskeyid)=)[^& ]*",
+    r"((?:^|[?&])(?:x-amz-signature|x-amz-security-token|x-amz-credential|signature|awsaccesskeyid"
+    r"|x-amz-(?:copy-source-)?server-side-encryption-customer-key)=)[^& ]*",
     re.IGNORECASE,
 )
 _UNSAFE = re.compile(r'["\x00-\x1f\x7f-\uffff]')
@@ -141,7 +142,8 @@ def line(entry: Entry) -> str:
         f"{_plain(entry.requester)} {entry.request_id} {entry.operation} {_plain(quote(entry.key, errors='replace'))} "
         f'"{_quoted(entry.method)} {_quoted(_without_secrets(entry.target))} HTTP/1.1" {entry.status} '
         f"{_plain(entry.error_code)} {_number(entry.bytes_sent)} {_number(entry.object_size)} {entry.total_ms} "
-        f"{entry.total_ms} {_text(entry.referer)} {_text(entry.user_agent)} {_plain(entry.version_id)} "
+        f"{entry.total_ms} {_text(_without_secrets(entry.referer))} {_text(entry.user_agent)} "
+        f"{_plain(entry.version_id)} "
         f"{_plain(entry.host_id)} {_plain(entry.signature_version)} - {_plain(entry.auth_type)} {_plain(entry.host)} "
         "- - -\n"
     )

@@ -61,7 +61,7 @@ _WHITE_SPACE = re.compile(r"[ \t]+")
 
 # Headers and parameters whose values are credentials or keys: an error document shows that they were there, no more.
 _HIDDEN = re.compile(r"^(x-amz-security-token|x-amz-[a-z-]*customer-key|authorization|cookie):.*$", re.MULTILINE)
-_HIDDEN_PARAMETER = re.compile(r"X-Amz-Security-Token=[^&\n]*")
+_HIDDEN_PARAMETER = re.compile(r"(X-Amz-Security-Token|x-amz-[a-z-]*customer-key)=[^&\n]*", re.IGNORECASE)
 
 
 def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
@@ -207,7 +207,7 @@ def _encoded(raw: str) -> str:
 
 
 def _mismatch(claim: Claim, string_to_sign: str, canonical: str) -> SignatureDoesNotMatch:
-    shown = _HIDDEN_PARAMETER.sub("X-Amz-Security-Token=(hidden)", _HIDDEN.sub(r"\1:(hidden)", canonical))
+    shown = _HIDDEN_PARAMETER.sub(r"\1=(hidden)", _HIDDEN.sub(r"\1:(hidden)", canonical))
     return SignatureDoesNotMatch(
         fields={
             "AWSAccessKeyId": claim.access_key_id,

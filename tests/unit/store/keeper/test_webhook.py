@@ -147,6 +147,20 @@ async def test_what_is_not_taken_is_sent_again_after_a_pause(
     assert SIGNATURE_HEADER not in receiver.headers[-1]
 
 
+async def test_bucket_that_cannot_be_read_holds_up_no_other(services: Services, receiver: Receiver) -> None:
+    (owner,) = services.identity.accounts()
+    for name, number in (("a-bucket", "a" * 16), ("z-bucket", "b" * 16)):  # whichever comes first
+        await services.disk.create_bucket(name, number)
+        await services.identity.create_bucket(name, number, owner.account_id, "us-east-1", "BucketOwnerEnforced")
+        await services.identity.set_bucket_setting(name, "notification", "<NotificationConfiguration/>")
+        folder = services.disk.bucket(name, number).folder
+        services.disk.bucket(name, number).rest()
+        (folder / "index.sqlite").write_bytes(b"no index" * 1000)
+    await put(announcing(services), "k", b"x")
+    await Webhook(services, receiver.url).run(asyncio.Event())
+    assert receiver.told() == ["k"]
+
+
 async def test_nobody_there_is_a_failure_as_well(services: Services) -> None:
     await put(announcing(services), "k", b"x")
     await Webhook(services, "http://127.0.0.1:1/").run(asyncio.Event())

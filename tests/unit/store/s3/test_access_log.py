@@ -67,9 +67,12 @@ def test_nothing_is_told_of_the_anonymous() -> None:
 
 def test_signatures_are_left_out() -> None:
     query = "X-Amz-Credential=AKIDEXAMPLE%2F1&X-Amz-Signature=c0ffee&x-amz-security-token=t0ken&Signature=s3cret&a=b"
-    line = access_log.line(replace(ENTRY, target=f"/photos/k?{query}"))
-    for secret in ("c0ffee", "t0ken", "s3cret", "AKIDEXAMPLE"):
+    query = f"x-amz-server-side-encryption-customer-key=c5stomer&{query}"
+    referer = f"http://example.com/photos/k?{query}"  # of a page that was opened by a presigned URL
+    line = access_log.line(replace(ENTRY, target=f"/photos/k?{query}", referer=referer))
+    for secret in ("c0ffee", "t0ken", "s3cret", "AKIDEXAMPLE", "c5stomer"):
         assert secret not in line
+    assert '&a=b" "curl' in line
     assert "&a=b HTTP/1.1" in line
 
 

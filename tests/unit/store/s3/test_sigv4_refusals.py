@@ -196,6 +196,14 @@ def test_presigned_iam_request_covers_its_body() -> None:
         wire.verify()
 
 
+def test_refusal_hides_customer_keys_in_urls() -> None:
+    wire = sign("GET", f"{URL}&x-amz-server-side-encryption-customer-key=a2V5LW1hdGVyaWFs&a=b")
+    error = refused(wire, secret="another")
+    assert "a2V5LW1hdGVyaWFs" not in str(dict(error.fields))
+    assert "a2V5LW1hdGVyaWFs" not in bytes.fromhex(error.fields["CanonicalRequestBytes"]).decode()
+    assert "a=b" in error.fields["CanonicalRequest"]
+
+
 def test_refusal_hides_tokens_and_customer_keys() -> None:
     header = ("x-amz-server-side-encryption-customer-key", "a2V5LW1hdGVyaWFs")
     wire = sign("GET", URL, [header, ("cookie", "session=abc")], token="the-token")
