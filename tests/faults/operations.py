@@ -7,15 +7,22 @@ import asyncio
 import hashlib
 import shutil
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bucketry.store.disk import events
 from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.errors import BucketMissing
+from bucketry.store.disk.expiring import Over
 from bucketry.store.disk.files import Files
-from bucketry.store.disk.segments import RecordHeader
+from bucketry.store.disk.sealing import STORE_KEY, Protection
+from bucketry.store.disk.segments import RecordFooter, RecordHeader
 from bucketry.store.disk.store import Disk
 from bucketry.store.disk.types import NULL_VERSION, Doomed, Marker, Part, Version
+from bucketry.store.s3.expiry import Kind
+from bucketry.store.s3.object_lock import Lock
 from tests.unit.store.disk.objects import (
     ID,
     NAME,
@@ -52,6 +59,18 @@ async def _put(disk: Disk, key: str, size: int, seed: str, *, is_versioned: bool
     return await put(disk.bucket(NAME, ID), key, noise(size, seed), is_versioned=is_versioned)
 
 
+async def _put_sealed(disk: Disk, key: str, size: int, seed: str) -> Version:
+    """Encrypted under the store's key."""
+    bucket, data = disk.bucket(NAME, ID), noise(size, seed)
+    writer = await bucket.writer(RecordHeader("object", key, 1), size, Protection())
+    try:
+        await writer.write(data)
+        written = await writer.finish(RecordFooter(etag_of(data)))
+    finally:
+        writer.abort()
+    return await bucket.put(replace(new_object(key, data), encryption=STORE_KEY), written)
+
+
 async def fill(root: Path, unclean: Path) -> None:
     """Make the store: objects of each kind, versions, uploads, and garbage; and `unclean`, the same after a crash."""
     disk = open_disk(root)
@@ -61,8 +80,13 @@ async def fill(root: Path, unclean: Path) -> None:
     for size, kind in ((INLINE, "inline"), (SHARED, "shared"), (SINGLE, "single"), (0, "empty")):
         await _put(disk, kind, size, kind)
         await put(other, kind, noise(size, "other"))
+    await _put_sealed(disk, "sealed", SHARED, "sealed")
+    await put(_telling(bucket), "told", b"told")
+    for key in ("locked", "old", "old too"):
+        await _put(disk, key, SINGLE if key == "old" else SHARED, key)
     for number in range(3):
         await _put(disk, "versions", SHARED, f"v{number}", is_versioned=True)
+        await _put(disk, "old versions", SHARED, f"v{number}", is_versioned=True)
     await _put(disk, "hidden", INLINE, "hidden", is_versioned=True)
     await bucket.delete("hidden", marker=MARKER)
     for upload_id in ("upload", "spare"):
@@ -91,6 +115,32 @@ def putting(key: str, size: int, *, is_versioned: bool = False) -> Operation:
     return lambda disk: _put(disk, key, size, "new", is_versioned=is_versioned)
 
 
+def putting_sealed(key: str, size: int) -> Operation:
+    return lambda disk: _put_sealed(disk, key, size, "new")
+
+
+def _telling(bucket: Bucket) -> Bucket:
+    """The bucket, with an event of each change."""
+    return bucket.announcing(lambda _: [lambda _number, _moment: "an event"])
+
+
+async def put_and_tell(disk: Disk) -> None:
+    await put(_telling(disk.bucket(NAME, ID)), "new", noise(SHARED, "new"))
+
+
+async def forget_events(disk: Disk) -> None:
+    bucket = disk.bucket(NAME, ID)
+    await bucket.transact(partial(events.forget, numbers=[event.number for event in bucket.pending_events(10)]))
+
+
+def expiring(key: str, kind: Kind, which: int = 0, marker: Marker | None = None) -> Operation:
+    async def run(disk: Disk) -> None:
+        bucket = disk.bucket(NAME, ID)
+        await bucket.expire([Over(_version(bucket, key, which), kind)], marker)
+
+    return run
+
+
 def deleting(key: str) -> Operation:
     return lambda disk: disk.bucket(NAME, ID).delete(key)
 
@@ -103,7 +153,8 @@ def copying(source: str, target: tuple[str, str] = (NAME, ID)) -> Operation:
     async def run(disk: Disk) -> None:
         bucket = disk.bucket(NAME, ID)
         version = _version(bucket, source)
-        await disk.bucket(*target).copy(bucket, version, new_object("copy", await content(bucket, version)))
+        new = replace(new_object("copy", await content(bucket, version)), encryption=version.encryption)
+        await disk.bucket(*target).copy(bucket, version, new)
 
     return run
 
@@ -150,6 +201,7 @@ async def at_once(disk: Disk) -> None:
 
 
 async def remove_empty_bucket(disk: Disk) -> None:
+    await disk.bucket(OTHER, OTHER_ID).close_for_removal()
     await disk.remove_bucket(OTHER, OTHER_ID)
 
 
@@ -193,6 +245,16 @@ CHANGES: dict[str, Operation] = {
     "copy to another bucket by bytes": copying("shared", (OTHER, OTHER_ID)),
     "tag": lambda disk: disk.bucket(NAME, ID).set_tags("shared", {"a": "b"}),
     "set acl": lambda disk: disk.bucket(NAME, ID).set_acl("shared", "document"),
+    "lock": lambda disk: disk.bucket(NAME, ID).set_lock("locked", lambda *_: Lock("GOVERNANCE", 1, "ON")),
+    "put encrypted inline": putting_sealed("new", INLINE),
+    "put encrypted shared": putting_sealed("new", SHARED),
+    "put encrypted single": putting_sealed("new", SINGLE),
+    "copy encrypted": copying("sealed"),
+    "put and tell": put_and_tell,
+    "forget what was told": forget_events,
+    "expire": expiring("old", Kind.CURRENT),
+    "expire into hiding": expiring("old too", Kind.CURRENT, marker=MARKER),
+    "expire an older version": expiring("old versions", Kind.NONCURRENT, 1),
     "create upload": lambda disk: disk.bucket(NAME, ID).create_upload(new_upload("another", "made")),
     "put part inline": part(4, INLINE),
     "put part shared": part(4, SHARED),
@@ -244,6 +306,8 @@ async def _observe(bucket: Bucket) -> State:
                 version.etag,
                 dict(version.tags),
                 version.acl,
+                version.lock,
+                version.encryption,
                 [(part.part_number, part.size, part.etag) for part in bucket.object_parts(version)],
             )
         )
@@ -253,7 +317,8 @@ async def _observe(bucket: Bucket) -> State:
     ]
     totals = bucket.totals()
     assert (totals.versions, totals.uploads) == (len(versions), len(uploads))
-    return {"versions": versions, "uploads": uploads, "bytes": (totals.bytes, totals.upload_bytes)}
+    told = [event.text for event in bucket.pending_events(10)]
+    return {"versions": versions, "uploads": uploads, "told": told, "bytes": (totals.bytes, totals.upload_bytes)}
 
 
 async def expect_sound(disk: Disk, root: Path) -> None:

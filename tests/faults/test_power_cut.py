@@ -7,6 +7,7 @@ all that was not synced gone, and with a random part of it written, pages torn a
 from __future__ import annotations
 
 import asyncio
+import inspect
 import random
 import shutil
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from pathlib import Path
 import pytest
 
 from bucketry.store.disk import checkpoint
+from bucketry.store.disk.bucket import Bucket
+from bucketry.store.disk.files import Files
 from tests.faults.conftest import Filled
 from tests.faults.machine import Image, write_out
 from tests.faults.operations import (
@@ -33,19 +36,25 @@ from tests.faults.operations import (
     remove_empty_bucket,
     rest,
 )
-from tests.faults.seam import Seam
+from tests.faults.seam import Seam, SeamFiles
 from tests.unit.store.disk.objects import open_disk
 
+REMOVALS = ("delete", "hide", "abort", "expire", "forget")
 # In this order each finds what it needs; the garbage run, the recovery of another process and a rest come in between.
 STORY: dict[str, Operation] = {
-    **{name: operation for name, operation in CHANGES.items() if not name.startswith(("delete", "hide", "abort"))},
+    **{name: operation for name, operation in CHANGES.items() if not name.startswith(REMOVALS)},
     **UPKEEP,
     "rest": rest,
-    **{name: operation for name, operation in CHANGES.items() if name.startswith(("delete", "hide", "abort"))},
+    **{name: operation for name, operation in CHANGES.items() if name.startswith(REMOVALS)},
     "more garbage": UPKEEP["garbage"],
     "empty bucket": empty_bucket,
     "remove bucket": remove_empty_bucket,
 }
+
+
+# What the seam leaves to the system: it changes nothing on the disk, or serves snapshots and rebuilds alone, which have
+# tests of their own.
+NO_CHANGE = {"space", "size", "link_count", "start_writeback", "try_lock", "unlock", "unpin", "find_pin", "copy_range"}
 
 
 @dataclass
@@ -149,3 +158,29 @@ def test_power_cut_among_several_clients(filled: Filled, quick_folder: Path) -> 
             asyncio.run(expect_after(cut, quick_folder / f"cut{number}", lambda state: state == after))
         else:
             asyncio.run(expect_after(cut, quick_folder / f"cut{number}", is_expected))
+
+
+def test_every_call_to_the_disk_can_fail_here() -> None:
+    calls = {name for name, value in vars(Files).items() if inspect.isfunction(value)}
+    assert calls - set(vars(SeamFiles)) == NO_CHANGE
+
+
+def test_every_change_of_a_bucket_is_in_the_story(
+    filled: Filled, quick_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: set[str] = set()
+
+    def noting(name: str, change: Callable[..., object]) -> Callable[..., object]:
+        def run(*given: object, **named: object) -> object:
+            asked.add(name)
+            return change(*given, **named)
+
+        return run
+
+    changes = {
+        name for name, value in vars(Bucket).items() if inspect.iscoroutinefunction(value) and not name.startswith("_")
+    }
+    for name in changes:
+        monkeypatch.setattr(Bucket, name, noting(name, getattr(Bucket, name)))
+    asyncio.run(tell(filled.clean, quick_folder / "data", STORY, random.Random(0)))
+    assert asked == changes

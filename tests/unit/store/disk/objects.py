@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from bucketry.kernel.envelope import Envelope
 from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.files import Files
 from bucketry.store.disk.segments import RecordFooter, RecordHeader
@@ -28,7 +29,7 @@ class Clock:
 
 
 def open_disk(root: Path, *, files: Files | None = None, vfs: str | None = None, clock: Clock | None = None) -> Disk:
-    return Disk(root, clock_ms=clock or Clock(), files=files, vfs=vfs)
+    return Disk(root, clock_ms=clock or Clock(), files=files, vfs=vfs, envelope=Envelope([bytes(32)]))
 
 
 async def make_bucket(disk: Disk, name: str = NAME, bucket_id: str = ID) -> Bucket:
