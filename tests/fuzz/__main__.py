@@ -26,7 +26,9 @@ def main() -> int:
     code = 0
     with tempfile.TemporaryDirectory(prefix="bucketry-fuzz-") as folder, living(Path(folder)) as world:
         targets = [
-            target for target in (*PARSERS, MESSAGES, world.target()) if not options.only or target.name in options.only
+            target
+            for target in (*PARSERS, MESSAGES, *world.targets())
+            if not options.only or target.name in options.only
         ]
         for target in targets:
             try:

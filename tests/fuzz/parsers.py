@@ -12,25 +12,40 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from bucketry.kernel.envelope import Envelope
 from bucketry.store.disk.version_ids import sequence_of
+from bucketry.store.gateway.iam.errors import IamError
+from bucketry.store.gateway.iam.parameters import Parameters
+from bucketry.store.identity import sessions
+from bucketry.store.policy.evaluator import ANONYMOUS, AccessRequest, Decision, evaluate
+from bucketry.store.policy.language import Policy
 from bucketry.store.policy.malformed import MalformedPolicy
+from bucketry.store.policy.principals import Principal
 from bucketry.store.policy.validation import parse_bucket_policy, parse_identity_policy, parse_trust_policy
 from bucketry.store.s3 import (
+    access_log,
     acl_requests,
+    attributes,
     buckets,
+    checksums,
+    conditions,
     copying,
     cors,
     dates,
     deleting,
+    encryption,
+    lifecycle,
     list_query,
     multipart,
     names,
+    notifications,
     object_lock,
     post_policy,
     query,
     ranges,
     sigv2,
     sigv4,
+    stored_headers,
     tagging,
     versioning,
     website,
@@ -50,18 +65,22 @@ def _text(data: bytes) -> str:
 
 def _quickly(run: Callable[[], object]) -> None:
     begun = time.process_time()
-    with contextlib.suppress(S3Error, MalformedPolicy):
+    with contextlib.suppress(S3Error, MalformedPolicy, IamError):
         run()
     assert time.process_time() - begun < MAX_SECONDS, "it takes too long"
 
 
 DOCUMENTS: tuple[Callable[[bytes], object], ...] = (
+    access_log.parse,
     acl_requests.parse_document,
     buckets.parse_ownership,
     buckets.parse_access_block,
     cors.parse,
     deleting.parse_delete,
-    lambda body: multipart.parse_complete(body, "upload"),
+    encryption.parse_configuration,
+    lifecycle.parse,
+    partial(multipart.parse_complete, upload_id="upload"),
+    notifications.parse,
     object_lock.parse_configuration,
     object_lock.parse_retention,
     object_lock.parse_hold,
@@ -77,13 +96,37 @@ def check_documents(data: bytes) -> None:
         _quickly(partial(parse, data))
 
 
+CONTEXT: dict[str, str | list[str] | None] = {
+    "aws:username": "bob*",
+    "aws:sourceip": "10.1.2.3",
+    "aws:currenttime": "2026-01-01T00:00:00Z",
+    "aws:securetransport": "true",
+    "aws:tagkeys": ["a", "b"],
+    "s3:prefix": "abc",
+    "s3:max-keys": "10",
+    "s3:versionid": None,
+}
+
+
 def check_policies(data: bytes) -> None:
     text = _text(data)
-    _quickly(lambda: parse_bucket_policy(text, "bucket"))
-    _quickly(lambda: parse_identity_policy(text))
+    _quickly(lambda: _decide(parse_bucket_policy(text, "bucket")))
+    _quickly(lambda: _decide(parse_identity_policy(text)))
     _quickly(lambda: parse_trust_policy(text))
     _quickly(lambda: post_policy.parse_policy(text))
     _quickly(lambda: post_policy.parse_policy(b64encode(data).decode()))
+
+
+ASKED = tuple(
+    AccessRequest(principal, "s3:GetObject", "arn:aws:s3:::bucket/bob/key", CONTEXT, "123456789012")
+    for principal in (ANONYMOUS, Principal("123456789012", "arn:aws:iam::123456789012:user/bob", None, False, None))
+)
+
+
+def _decide(policy: Policy) -> None:
+    """A policy that can be read can be asked, by anybody."""
+    for asked in ASKED:
+        assert isinstance(evaluate(asked, (policy,), policy, policy), Decision)
 
 
 def check_heads(data: bytes) -> None:
@@ -92,7 +135,7 @@ def check_heads(data: bytes) -> None:
     fields = [line.partition(b":")[::2] for line in rest.split(b"\n")]
     headers = Headers.from_raw(fields)
     path, _, raw_query = _text(target).partition("?")
-    _quickly(lambda: sigv4.parse_claim("GET", path, raw_query, headers))
+    _quickly(lambda: _verify(path, raw_query, headers))
     _quickly(lambda: sigv2.parse_claim(raw_query, headers))
     _quickly(lambda: sigv4.canonical_query(raw_query))
     _quickly(lambda: names.split_path(path))
@@ -100,6 +143,22 @@ def check_heads(data: bytes) -> None:
     _quickly(lambda: _queries(query.parse_query(raw_query)))
     _quickly(lambda: acl_requests.parse_headers(headers, frozenset()))
     _quickly(lambda: object_lock.parse_headers(headers, 0))
+    _quickly(lambda: attributes.parse_asked(headers))
+    _quickly(lambda: checksums.announced(headers))
+    _quickly(lambda: checksums.content_md5(headers))
+    _quickly(lambda: checksums.upload_checksum(headers))
+    _quickly(lambda: encryption.customer_key(headers))
+    _quickly(lambda: encryption.asks_for_store_key(headers))
+    _quickly(lambda: stored_headers.answer_headers(stored_headers.stored_headers(headers)))
+    _quickly(lambda: conditions.check_read({name: headers.get(name) for name in headers}, "e", 0))
+
+
+def _verify(path: str, raw_query: str, headers: Headers) -> None:
+    claim = sigv4.parse_claim("GET", path, raw_query, headers)
+    if claim is not None:
+        sigv4.check_time(claim, 0)
+        sigv4.verify(claim, b"k" * 32, "GET", path, raw_query, headers)
+        raise AssertionError("a signature by no key was taken")
 
 
 def _queries(parameters: dict[str, str]) -> None:
@@ -131,6 +190,38 @@ def check_words(data: bytes) -> None:
         lambda value: copying.parse_copy_range(value, 1000),
     ):
         _quickly(partial(parse, text))
+
+
+ENVELOPE = Envelope([bytes(32)])
+TICKET = sessions.Ticket(
+    "ASIA" + "A" * 16, "s" * 40, "BKRY", 1, 2, "name", ("AROA",), "{}", ("arn:aws:iam::aws:policy/A",)
+)
+TOKEN = sessions.seal(ENVELOPE, TICKET).encode()
+
+
+def check_tokens(data: bytes) -> None:
+    """Only what was sealed opens."""
+    for key in (TICKET.access_key_id, "ASIA" + "B" * 16, _text(data[:20])):
+        found = sessions.open_token(ENVELOPE, key, _text(data))
+        assert found is None or (found == TICKET and data == TOKEN), "a token that was never given opens"
+
+
+def check_queries(data: bytes) -> None:
+    """Forms of the IAM API."""
+    _quickly(lambda: _read(Parameters.parse(data)))
+
+
+def _read(parameters: Parameters) -> None:
+    for read in (
+        parameters.page_size,
+        parameters.tags,
+        parameters.tag_keys,
+        partial(parameters.number, "DurationSeconds", 1, 10),
+        partial(parameters.members, "PolicyArns"),
+        partial(parameters.nested_texts, "ContextEntries"),
+        partial(parameters.marker, 2),
+    ):
+        _quickly(read)
 
 
 def check_forms(data: bytes) -> None:
@@ -208,6 +299,23 @@ _XML = (
     b"<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls></PublicAccessBlockConfiguration>",
     b"<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>",
 )
+_XML += (
+    b"<LifecycleConfiguration><Rule><ID>a</ID><Filter><And><Prefix>a</Prefix><Tag><Key>a</Key><Value>b</Value></Tag>"
+    b"<ObjectSizeGreaterThan>1</ObjectSizeGreaterThan></And></Filter><Status>Enabled</Status><Expiration><Days>9</Days>"
+    b"</Expiration><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>2"
+    b"</NewerNoncurrentVersions></NoncurrentVersionExpiration><AbortIncompleteMultipartUpload><DaysAfterInitiation>1"
+    b"</DaysAfterInitiation></AbortIncompleteMultipartUpload></Rule></LifecycleConfiguration>",
+    b"<LifecycleConfiguration><Rule><Prefix>a</Prefix><Status>Enabled</Status><Expiration><Date>2030-01-01T00:00:00Z"
+    b"</Date></Expiration></Rule></LifecycleConfiguration>",
+    b"<BucketLoggingStatus><LoggingEnabled><TargetBucket>b</TargetBucket><TargetPrefix>p/</TargetPrefix>"
+    b"<TargetObjectKeyFormat><PartitionedPrefix><PartitionDateSource>EventTime</PartitionDateSource></PartitionedPrefix>"
+    b"</TargetObjectKeyFormat></LoggingEnabled></BucketLoggingStatus>",
+    b"<NotificationConfiguration><TopicConfiguration><Id>x</Id><Topic>arn:aws:sns:us-east-1:123456789012:webhook</Topic>"
+    b"<Event>s3:ObjectCreated:*</Event><Filter><S3Key><FilterRule><Name>prefix</Name><Value>a</Value></FilterRule></S3Key>"
+    b"</Filter></TopicConfiguration></NotificationConfiguration>",
+    b"<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm>"
+    b"</ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>",
+)
 _XML_WORDS = (
     b"<!DOCTYPE a [<!ENTITY b 'c'>]>",
     b"<?xml version='1.0' encoding='utf-16'?>",
@@ -250,6 +358,16 @@ _HEADS = (
     b"x-amz-date, Signature=00\nx-amz-date: 20260101T000000Z\nx-amz-content-sha256: UNSIGNED-PAYLOAD\nhost: h",
     b"/b/k\nx-amz-acl: private\nx-amz-grant-read: id=a, uri=b\nx-amz-object-lock-mode: GOVERNANCE\n"
     b"x-amz-object-lock-retain-until-date: 2030-01-01T00:00:00Z",
+    b"/b/k\ncontent-type: a/b\ncontent-encoding: aws-chunked, gzip\nx-amz-meta-a: b\n"
+    b"x-amz-website-redirect-location: /a\n"
+    b"content-md5: 1B2M2Y8AsgTpgAmY7PhCfg==\nx-amz-checksum-crc32: AAAAAA==\nx-amz-checksum-algorithm: CRC32\n"
+    b'x-amz-server-side-encryption-customer-algorithm: AES256\nif-none-match: W/"a", b\nif-match: *\n'
+    b"if-modified-since: Fri, 02 Jan 2026 03:04:05 GMT\nx-amz-object-attributes: ETag,Checksum\nx-amz-max-parts: 1",
+)
+_QUERIES = (
+    b"Action=TagUser&Version=2010-05-08&UserName=alice&Tags.member.1.Key=k&Tags.member.1.Value=v&TagKeys.member.1=a",
+    b"Action=AssumeRole&RoleArn=arn%3Aaws&PolicyArns.member.1.arn=a&DurationSeconds=3&MaxItems=10&Marker=YWI=",
+    b"Action=SimulateCustomPolicy&ContextEntries.member.1.ContextKeyName=a&ContextEntries.member.1.ContextKeyValues.member.1=b",
 )
 _WORDS = (
     b"a=1&b=%20",
@@ -298,6 +416,10 @@ PARSERS = (
         (b"X-Amz-Signature=", b"x-amz-", b"AWS4-HMAC-SHA256", b"/aws4_request", b"versionId="),
     ),
     Target("words", check_words, _WORDS),
+    Target("tokens", check_tokens, (TOKEN,)),
+    Target(
+        "queries", check_queries, _QUERIES, (b".member.", b"&Tags.member.99999999999.Key=", b"&MaxItems=", b"&Marker=")
+    ),
     Target("forms", check_forms, _FORMS, _FORM_WORDS),
     Target("chunks", check_chunks, _CHUNKS, _CHUNK_WORDS),
 )

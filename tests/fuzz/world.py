@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.fuzz.signed import SignedServer
 from tests.fuzz.target import Target
 from tests.fuzz.wire import LiveServer
 from tests.kit.server import Server
@@ -35,8 +36,9 @@ class World:
         self._workers = sorted(server.workers())
         self._memory_mib = self._memory()
 
-    def target(self) -> Target:
-        return LiveServer(self._server.port("s3"), BUCKET).target()
+    def targets(self) -> tuple[Target, ...]:
+        """Asked by nobody in particular, and by one who may everything."""
+        return LiveServer(self._server.port("s3"), BUCKET).target(), SignedServer(self._server).target()
 
     def check_alive(self) -> None:
         """AssertionError: a worker died, has grown without bound, or logged what it did not expect."""

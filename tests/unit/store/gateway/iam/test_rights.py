@@ -16,7 +16,7 @@ from bucketry.store.identity.types import Account
 
 from .api import Api, Client, allow, new_user
 
-_TRUST = json.dumps(
+TRUST = json.dumps(
     {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}}
 )
 _STS = ("GetCallerIdentity", "GetSessionToken", "AssumeRole")
@@ -24,7 +24,7 @@ _OWN = {"CreateUser", "ListUsers", "CreatePolicy", "ListPolicies", "CreateGroup"
 _OWN |= {"ListRoles", "GetAccountSummary", "GetAccountAuthorizationDetails", "ListAccountAliases"}
 _OWN |= {"SimulateCustomPolicy", "ListOpenIDConnectProviders", "ListSAMLProviders"}
 # Enough for each operation to be asked; the user alice, the group crew, the role deputy and the policy shared exist.
-_FORMS: dict[str, dict[str, str]] = {
+FORMS: dict[str, dict[str, str]] = {
     "CreateUser": {"UserName": "new"},
     "GetUser": {"UserName": "alice"},
     "ListUsers": {},
@@ -75,11 +75,11 @@ _FORMS: dict[str, dict[str, str]] = {
     "AttachGroupPolicy": {"GroupName": "crew", "PolicyArn": "ARN"},
     "DetachGroupPolicy": {"GroupName": "crew", "PolicyArn": "ARN"},
     "ListAttachedGroupPolicies": {"GroupName": "crew"},
-    "CreateRole": {"RoleName": "new", "AssumeRolePolicyDocument": _TRUST},
+    "CreateRole": {"RoleName": "new", "AssumeRolePolicyDocument": TRUST},
     "GetRole": {"RoleName": "deputy"},
     "ListRoles": {},
     "UpdateRole": {"RoleName": "deputy", "MaxSessionDuration": "7200"},
-    "UpdateAssumeRolePolicy": {"RoleName": "deputy", "PolicyDocument": _TRUST},
+    "UpdateAssumeRolePolicy": {"RoleName": "deputy", "PolicyDocument": TRUST},
     "DeleteRole": {"RoleName": "deputy"},
     "TagRole": {"RoleName": "deputy", "Tags.member.1.Key": "k", "Tags.member.1.Value": "v"},
     "UntagRole": {"RoleName": "deputy", "TagKeys.member.1": "k"},
@@ -129,7 +129,7 @@ class _Scene:
             "ALICE": f"{prefix}:user/alice",
             "ROLE": f"{prefix}:role/deputy",
         }
-        form = {field: filled.get(value, value) for field, value in _FORMS[name].items()}
+        form = {field: filled.get(value, value) for field, value in FORMS[name].items()}
         body = urlencode({"Action": name, "Version": version, **form}).encode()
         response = await self.api.post(body, key_id, service)
         assert isinstance(response.body, bytes)
@@ -145,7 +145,7 @@ async def scene(api: Api, account: Account) -> _Scene:
     await api.identity.policies.create_version(account.account_id, policy.arn, allow(), is_default=False)
     await api.identity.create_user(account.account_id, "clerk")
     await api.identity.groups.create(account.account_id, "crew")
-    await api.identity.roles.create(account.account_id, "deputy", _TRUST)
+    await api.identity.roles.create(account.account_id, "deputy", TRUST)
     for kind, holder in ((GROUP, "crew"), (ROLE, "deputy")):
         await api.identity.policies.put_inline(kind, account.account_id, holder, "main", allow())
     return _Scene(api, account, key, policy.arn)
@@ -159,7 +159,7 @@ async def _clerk(scene: _Scene, policy: str | None) -> str:
 
 
 def test_every_operation_is_asked_here() -> None:
-    assert set(_FORMS) == set(_NAMES)
+    assert set(FORMS) == set(_NAMES)
 
 
 @pytest.mark.parametrize("name", _NAMES)
