@@ -7,8 +7,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.kit.server import Server
+
+# Hypothesis looks for something new in each run, also under CI=true where its own profile repeats the same examples for
+# ever, and says how to repeat what failed. It measures no time: on a busy machine that is the neighbours'.
+settings.register_profile(
+    "searching",
+    settings.get_profile("default"),
+    deadline=None,
+    derandomize=False,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("searching")
 
 # A run in the background of a script ignores Ctrl-C, and so would every program that it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
