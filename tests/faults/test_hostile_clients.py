@@ -18,7 +18,7 @@ import pytest
 from tests.kit.server import Server
 
 CONNECTIONS = 10_000
-PATIENCE_SECONDS = 5.0  # of the ordinary client; the server's own for a stalled one is 60 s and more
+PATIENCE_SECONDS = 15.0  # of the ordinary client; the server's own for a stalled one is 60 s and more
 
 
 @pytest.fixture(scope="module")

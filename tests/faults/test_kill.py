@@ -6,8 +6,10 @@ import hashlib
 import os
 import random
 import signal
+import statistics
 import threading
 import time
+import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -122,7 +124,8 @@ def test_every_answered_write_survives_kill_9_of_all(fresh_server: Callable[...,
         server.fsck()
 
 
-REPLACED_SECONDS = 1.0
+REPLACED_SECONDS = 1.0  # half of all deaths, at least: of a single one the neighbours on a busy machine have a say
+PATIENCE_SECONDS = 30.0
 TIDY_SECONDS = 20.0
 
 
@@ -134,17 +137,41 @@ def await_sound(server: Server) -> None:
     server.fsck()
 
 
-def kill_one(server: Server, victim: int) -> int:
-    """Kill one process: the one in its place, which must be there within a second."""
+def kill_one(server: Server, victim: int) -> tuple[int, float]:
+    """Kill one process: the one in its place, and after how many seconds it was there."""
     others = set(server.workers()) - {victim}
     os.kill(victim, signal.SIGKILL)
-    deadline = time.monotonic() + REPLACED_SECONDS
+    begun = time.monotonic()
     while True:
         now = set(server.workers())
         if new := now - others - {victim}:
             assert others <= now, "another process died, too"
-            return new.pop()
-        assert time.monotonic() < deadline, "the dead process was not replaced in time"
+            return new.pop(), time.monotonic() - begun
+        assert time.monotonic() < begun + PATIENCE_SECONDS, "the dead process was not replaced"
+
+
+def is_well(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as answer:
+            return bool(answer.read() == b"ok")
+    except OSError:
+        return False
+
+
+def test_a_server_whose_only_worker_is_killed_answers_within_a_second(fresh_server: Callable[..., Server]) -> None:
+    server = fresh_server(workers=1)
+    url = f"{server.admin['s3_endpoint']}/_bucketry/health"
+    victim = min(server.workers())  # the store's, which is started first
+    seconds = []
+    for _ in range(3):
+        others = set(server.workers()) - {victim}
+        os.kill(victim, signal.SIGKILL)
+        begun = time.monotonic()
+        while not is_well(url):  # the dying one may have taken the connection
+            assert time.monotonic() < begun + PATIENCE_SECONDS
+        seconds.append(time.monotonic() - begun)
+        (victim,) = set(server.workers()) - others
+    assert statistics.median(seconds) < REPLACED_SECONDS, seconds
 
 
 @pytest.mark.slow
@@ -154,14 +181,17 @@ def test_death_of_any_one_process_costs_no_more_than_its_requests(fresh_server: 
     server.client().create_bucket(Bucket=BUCKET)
     seed = int.from_bytes(os.urandom(4), "big")
     print(f"seed {seed}")
+    took = []
     with MixedLoad(server, BUCKET, seed) as load:
         load.await_answers(20)
         for _ in range(2):
             for role, victim in list(roles.items()):
-                roles[role] = kill_one(server, victim)
+                roles[role], seconds = kill_one(server, victim)
+                took.append(seconds)
                 load.await_answers(15)
                 said = server.log.read_text().splitlines()[-200:]
                 assert any("a worker died" in line and role.strip() in line for line in said)
+    assert statistics.median(took) < REPLACED_SECONDS, took
     assert load.kinds == {"put", "multipart", "copy", "delete", "list"}
     assert load.failed <= 4 * 4  # what was under way in a store process when it died
     load.expect(contents(server))

@@ -18,7 +18,7 @@ from tests.kit.server import Server
 BUCKET = "space-bucket"
 MIB = 1 << 20
 GARBAGE_SECONDS = 1
-BOUND_SECONDS = 10.0
+BOUND_SECONDS = 30.0  # many garbage runs, on a busy machine
 
 
 def stored_bytes(server: Server) -> int:
@@ -63,8 +63,9 @@ def test_space_comes_back_in_bounded_time_under_load(fresh_server: Callable[...,
     server = fresh_server(environment={"BUCKETRY_STORE__GARBAGE_SECONDS": str(GARBAGE_SECONDS)})
     client = server.client()
     client.create_bucket(Bucket=BUCKET)
+    large = os.urandom(5 * MIB)
     for number in range(6):
-        client.put_object(Bucket=BUCKET, Key=f"large/{number}", Body=os.urandom(5 * MIB))
+        client.put_object(Bucket=BUCKET, Key=f"large/{number}", Body=large if number == 0 else os.urandom(5 * MIB))
     for number in range(100):
         client.put_object(Bucket=BUCKET, Key=f"middle/{number}", Body=os.urandom(100_000))
     upload = client.create_multipart_upload(Bucket=BUCKET, Key="upload")["UploadId"]
@@ -79,7 +80,7 @@ def test_space_comes_back_in_bounded_time_under_load(fresh_server: Callable[...,
         doomed = [{"Key": f"middle/{number}"} for number in range(100) if number != 7]
         client.delete_objects(Bucket=BUCKET, Delete={"Objects": doomed})
         client.abort_multipart_upload(Bucket=BUCKET, Key="upload", UploadId=upload)
-        assert len(begun + reading.read()) == 5 * MIB
+        assert begun + reading.read() == large
         # What is in use, what was written over within the bound, and what is being written.
         await_stored(server, 40 * MIB)
     for key in ("busy/50000", f"busy/{5 * MIB}"):

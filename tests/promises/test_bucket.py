@@ -170,17 +170,17 @@ def test_a_presigned_url_works_for_each_method_until_its_key_is_revoked(customer
     assert customer.root.get_object(Bucket=kept.bucket, Key="k")["Body"].read() == b"this is k"
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_a_presigned_url_ends_when_it_expires(private: Kept, method: str) -> None:
-    url = private.presigned(method, f"expiring-{method}", EXPIRY_SECONDS)
+def test_presigned_urls_end_when_they_expire(private: Kept) -> None:
     begun = time.monotonic()
-    while visit(url, method).status != 403:
-        assert time.monotonic() < begun + EXPIRY_SECONDS + 10
-        time.sleep(0.05)  # nothing tells a client that a URL has expired
-    assert time.monotonic() > begun + EXPIRY_SECONDS - 1.1  # times in URLs are whole seconds
-    if method != "HEAD":
-        expired = visit(url, method)
-        assert (expired.code, b"expired" in expired.body) == ("AccessDenied", True)
+    urls = {method: private.presigned(method, f"expiring-{method}", EXPIRY_SECONDS) for method in METHODS}
+    for method, url in urls.items():
+        while visit(url, method).status != 403:
+            assert time.monotonic() < begun + EXPIRY_SECONDS + 30
+            time.sleep(0.05)  # nothing tells a client that a URL has expired
+        assert time.monotonic() > begun + EXPIRY_SECONDS - 1.1  # times in URLs are whole seconds
+        if method != "HEAD":
+            expired = visit(url, method)
+            assert (expired.code, b"expired" in expired.body) == ("AccessDenied", True)
 
 
 # --- public means that a file may be read

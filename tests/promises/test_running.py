@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from tests.kit.server import LISTEN, Server, boto_client, clean_environment, run
 
 Fresh = Callable[..., Server]
 
+IDLE = 16  # connections beside the one in flight, so that each worker has some
 ADMIN_KEYS = {
     "api_url", "token", "broker_username", "broker_password", "s3_endpoint", "website_endpoint", "access_key_id",
     "secret_access_key", "region",
@@ -139,11 +141,20 @@ def test_sigterm_finishes_what_is_in_flight(fresh_server: Fresh) -> None:
     url = server.client().generate_presigned_url("put_object", {"Bucket": "draining", "Key": "slow"}, ExpiresIn=60)
     host, _, path = url.removeprefix("http://").partition("/")
     address, port = host.split(":")
-    with socket.create_connection((address, int(port))) as client:
-        client.sendall(f"PUT /{path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 10\r\n\r\nhalf-".encode())
-        time.sleep(0.2)  # the request must have been taken by a worker; nothing tells a client so
+    with contextlib.ExitStack() as opened:
+        client, *idle = (
+            opened.enter_context(socket.create_connection((address, int(port)), 30)) for _ in range(1 + IDLE)
+        )
+        for connection in idle:
+            connection.sendall(f"GET /_bucketry/health HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            assert connection.recv(4096).endswith(b"ok")
+        head = f"PUT /{path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n"
+        client.sendall(head.encode())
+        assert client.recv(4096).startswith(b"HTTP/1.1 100 ")  # it was taken
+        client.sendall(b"half-")
         os.kill(server.pid, signal.SIGTERM)
-        time.sleep(0.2)  # likewise the signal
+        for connection in idle:
+            assert connection.recv(1) == b""  # its worker has the signal
         client.sendall(b"whole")
         answer = client.recv(4096)
     assert answer.startswith(b"HTTP/1.1 200")

@@ -315,8 +315,8 @@ def test_a_usual_decision_takes_microseconds() -> None:
     request = ask(ANN, **{"aws:sourceip": "10.1.2.3"})
     best = float("inf")
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         for _ in range(2000):
             evaluate(request, [usual], None)
-        best = min(best, (time.perf_counter() - start) / 2000)
+        best = min(best, (time.process_time() - start) / 2000)
     assert best < 50e-6  # about 3 µs on an idle machine; the margin is for a busy one

@@ -107,9 +107,9 @@ def test_literal_tokens_are_matched_literally(tokens: list[Any], value: str) -> 
 def test_hostile_patterns_stay_fast(pattern: str) -> None:
     match = compile_pattern(pattern)
     value = "a" * 8192
-    start = time.perf_counter()
+    start = time.process_time()
     match(value)
-    assert time.perf_counter() - start < 2  # a backtracking matcher needs longer than the universe has
+    assert time.process_time() - start < 2  # a backtracking matcher needs longer than the universe has
 
 
 def test_arns_are_cut_at_literal_colons_only() -> None:
