@@ -73,6 +73,7 @@ def _quickly(run: Callable[[], object]) -> None:
 DOCUMENTS: tuple[Callable[[bytes], object], ...] = (
     access_log.parse,
     acl_requests.parse_document,
+    buckets.parse_new_bucket,
     buckets.parse_ownership,
     buckets.parse_access_block,
     cors.parse,
@@ -300,6 +301,8 @@ _XML = (
     b"<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>",
 )
 _XML += (
+    b"<CreateBucketConfiguration><LocationConstraint>us-east-1</LocationConstraint><Tags><Tag><Key>a</Key><Value>b"
+    b"</Value></Tag></Tags></CreateBucketConfiguration>",
     b"<LifecycleConfiguration><Rule><ID>a</ID><Filter><And><Prefix>a</Prefix><Tag><Key>a</Key><Value>b</Value></Tag>"
     b"<ObjectSizeGreaterThan>1</ObjectSizeGreaterThan></And></Filter><Status>Enabled</Status><Expiration><Days>9</Days>"
     b"</Expiration><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>2"
