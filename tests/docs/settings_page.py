@@ -47,6 +47,11 @@ MEANINGS = {
     "empty: notifications can't be set. Buckets name it as `arn:aws:sns:REGION:ACCOUNT:webhook`",
     "notifications.webhook_secret_file": "a file with a secret of at least 16 characters; with it each message has its "
     "HMAC-SHA256 in `X-Bucketry-Signature: sha256=HEX`",
+    "secrets.master_key_file": "a file with the master key, 64 hex digits; empty: `master.key` in the data folder, "
+    "made at the first start. The variable `BUCKETRY_MASTER_KEY` or a command may give it instead; one of the three. "
+    "Several keys, one a line: the first seals, the others open what was sealed before",
+    "secrets.master_key_command": "a command whose output is the master key, for the client of a vault; run without a "
+    "shell at the start and at SIGHUP, and ended after 20 seconds",
     "catalog.file": "a JSON file with the services and plans to offer; empty: the four plans of the default catalog",
 }
 

@@ -59,5 +59,5 @@ def _known(data: Path) -> list[str]:
         said = json.loads(admin.read_text())
         known += [said[name] for name in _SECRET_FIELDS if said.get(name)]
     if master.exists():
-        known.append(master.read_text().strip())
+        known += master.read_text().split()
     return known

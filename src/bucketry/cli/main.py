@@ -103,6 +103,11 @@ COMMANDS: dict[str, tuple[Entry, ...]] = {
             "bucketry.serve.commands:snapshot",
             "Copy the data folder as it is now, also while it is served.",
         ),
+        Entry(
+            "rotate-master-key",
+            "bucketry.serve.rotate_command:rotate_master_key",
+            "Seal all secrets under a new master key, while the server serves.",
+        ),
         Entry("store", "bucketry.serve.accounts:store", "Accounts of the embedded store, without the marketplace."),
     ),
     "This program": (

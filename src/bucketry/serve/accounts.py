@@ -14,7 +14,7 @@ import click
 from bucketry.cli.command import ServerCommand
 from bucketry.cli.output import json_data, message, table
 from bucketry.cli.session import Session
-from bucketry.serve.commands import chosen_folder, errors_in_one_line, existing_folder, pass_session
+from bucketry.serve.commands import chosen_folder, errors_in_one_line, existing_folder, pass_session, settings_of
 from bucketry.serve.errors import ServeError
 from bucketry.serve.folder import DataFolder
 
@@ -37,11 +37,12 @@ class AccountRefused(ServeError):
 
 
 def _with_identity(folder: DataFolder, work: Callable[[Identity], Awaitable[T]], may_create: bool = False) -> T:
+    from bucketry.serve.master_keys import open_keys
     from bucketry.serve.store_half import open_identity  # the store's libraries are for these commands alone
     from bucketry.store.identity.errors import IdentityError
 
     async def run() -> T:
-        identity = open_identity(folder, folder.master_key(may_create=may_create))
+        identity = open_identity(folder, open_keys(folder, settings_of(folder, None), may_create=may_create))
         try:
             return await work(identity)
         except IdentityError as problem:

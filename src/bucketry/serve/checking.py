@@ -12,6 +12,7 @@ import apsw
 from bucketry.kernel.clock import system_clock_ms
 from bucketry.serve.errors import ServeError
 from bucketry.serve.folder import DataFolder
+from bucketry.serve.master_keys import MasterKeys
 from bucketry.serve.store_half import open_disk, open_identity
 from bucketry.store.disk import rebuild
 from bucketry.store.disk.errors import BucketMissing, DiskError
@@ -20,9 +21,9 @@ from bucketry.store.disk.rebuild import Rebuilt
 from bucketry.store.disk.store import folder_name
 
 
-async def check_store(folder: DataFolder, deep: bool) -> list[str]:
+async def check_store(folder: DataFolder, keys: MasterKeys, deep: bool) -> list[str]:
     """Check a data folder, served at the same time or not; each finding as a sentence. `deep` reads every byte."""
-    identity = open_identity(folder, folder.master_key(may_create=False))
+    identity = open_identity(folder, keys)
     try:
         disk = open_disk(folder)
         try:
@@ -39,11 +40,11 @@ async def check_store(folder: DataFolder, deep: bool) -> list[str]:
         identity.close()
 
 
-def rebuild_store(folder: DataFolder, only: str | None) -> tuple[list[str], list[str]]:
+def rebuild_store(folder: DataFolder, keys: MasterKeys, only: str | None) -> tuple[list[str], list[str]]:
     """Make the indexes of damaged buckets anew, or of the bucket named `only` in any case: (what was done, what is
     lost), a sentence each. FolderInUse: it is served."""
     folder.lock()  # held until this process ends
-    identity = open_identity(folder, folder.master_key(may_create=False))
+    identity = open_identity(folder, keys)
     try:
         buckets = identity.all_buckets()
         if only is not None and only not in {bucket.name for bucket in buckets}:

@@ -90,12 +90,14 @@ def fsck(session: Session, deep: bool, rebuild: bool, bucket: str | None) -> int
     if bucket is not None and not rebuild:
         raise click.UsageError("--bucket goes with --rebuild.")
     from bucketry.serve.checking import check_store, rebuild_store  # the store's libraries are for this command alone
+    from bucketry.serve.master_keys import open_keys
 
+    keys = open_keys(folder, settings_of(folder, None))
     if rebuild:
-        done, lost = rebuild_store(folder, bucket)
+        done, lost = rebuild_store(folder, keys, bucket)
         for line in [*done, *lost] or ["No index is damaged."]:
             message(line)
-    findings = asyncio.run(check_store(folder, deep))
+    findings = asyncio.run(check_store(folder, keys, deep))
     for finding in findings:
         click.echo(finding)
     message(f"{len(findings)} problem(s) found." if findings else "The store is sound.")

@@ -19,3 +19,9 @@ class FolderInUse(ServeError):
     """Another server has the data folder."""
 
     exit_code = 5
+
+
+class KeysInUse(ServeError):
+    """The master key is being rotated, or copied."""
+
+    exit_code = 5

@@ -1,23 +1,27 @@
 """The data folder: its lock, its master key and `admin.json`. Everything in it is readable by its owner alone.
 
 DATA/lock           held (flock) by a running server and its workers
-DATA/master.key     32 random bytes as hex; the keys of both halves are derived from it
+DATA/master.key     32 random bytes as hex, unless the master key comes from elsewhere (key_sources.py)
+DATA/keyring.json   what rotations of the master key left to be opened (keyring.py)
+DATA/rotation.lock  held by a rotation, and shared by snapshots, which need keys and data of one moment
 DATA/admin.json     how to reach this server and as whom; written anew at each start
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from bucketry.kernel import envelope, ids
-from bucketry.serve.errors import FolderInUse, ServeError
+from bucketry.kernel import ids
+from bucketry.serve.errors import FolderInUse, KeysInUse, ServeError
 
 LOCK_WAIT_SECONDS = 10.0  # a killed server's workers need a moment to notice and go
 
@@ -52,6 +56,10 @@ class DataFolder:
     @property
     def master_key_file(self) -> Path:
         return self.root / "master.key"
+
+    @property
+    def keyring_file(self) -> Path:
+        return self.root / "keyring.json"
 
     @property
     def identity_file(self) -> Path:
@@ -103,28 +111,19 @@ class DataFolder:
             return True
         return number > 0
 
-    def master_key(self, may_create: bool) -> bytes:
-        """The master key; made at the first start. Missing beside existing data, it is an error, never made anew."""
+    @contextlib.contextmanager
+    def keys_held(self, *, is_shared: bool = False) -> Iterator[None]:
+        """Nobody changes the master key meanwhile; unless `is_shared`, nobody copies it either. KeysInUse."""
+        descriptor = os.open(self.root / "rotation.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            text = self.master_key_file.read_text(encoding="ascii").strip()
-        except FileNotFoundError:
-            if not may_create or self.identity_file.exists():
-                raise ServeError(
-                    f"{self.master_key_file} is missing, and the secrets in {self.root} can't be read without it. "
-                    "Put it back from a backup."
-                ) from None
-            key = envelope.new_key()
-            write_private(self.master_key_file, key.hex().encode() + b"\n")
-            return key
-        try:
-            key = bytes.fromhex(text)
-        except ValueError:
-            key = b""
-        if len(key) != envelope.KEY_SIZE_BYTES:
-            raise ServeError(
-                f"{self.master_key_file} is damaged: it must hold 64 hex digits. Put it back from a backup."
-            )
-        return key
+            try:
+                fcntl.flock(descriptor, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            except BlockingIOError:
+                other = "The master key is being rotated" if is_shared else "A snapshot or another rotation is at work"
+                raise KeysInUse(f"{other} in {self.root}. Try again when it is done.") from None
+            yield
+        finally:
+            os.close(descriptor)
 
     def read_admin(self) -> Admin:
         """admin.json, or an empty one where there is none. A damaged one is an error: it may hold the only token."""

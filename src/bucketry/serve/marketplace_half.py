@@ -15,10 +15,11 @@ from importlib.metadata import version
 from aiohttp import web
 
 from bucketry.kernel import logs
-from bucketry.kernel.envelope import Envelope, derive_key
+from bucketry.kernel.envelope import Envelope, sealed_with
 from bucketry.marketplace.access.tokens import Actor, BasicCredentials, BearerToken
 from bucketry.marketplace.domain import catalog as catalogs
 from bucketry.marketplace.domain.marketplace import Marketplace, make_marketplace
+from bucketry.marketplace.domain.ports import SealedRecords
 from bucketry.marketplace.manage.app import make_manage_app
 from bucketry.marketplace.manage.routes import API_ROOT
 from bucketry.marketplace.osb.app import ROOT as OSB_ROOT
@@ -30,7 +31,9 @@ from bucketry.serve.catalog import read_catalog
 from bucketry.serve.engines import make_engines
 from bucketry.serve.errors import ServeError
 from bucketry.serve.folder import Admin, DataFolder
+from bucketry.serve.keyring import MARKETPLACE_RECORDS
 from bucketry.serve.listening import Acceptor
+from bucketry.serve.master_keys import MasterKeys
 from bucketry.serve.settings import Settings
 from bucketry.serve.supervisor import GRACE_SECONDS
 from bucketry.serve.worker import Life
@@ -42,7 +45,7 @@ log = logs.get("marketplace")
 
 @contextlib.asynccontextmanager
 async def open_marketplace(
-    folder: DataFolder, master_key: bytes, settings: Settings, addresses: Addresses, admin: Admin
+    folder: DataFolder, keys: MasterKeys, settings: Settings, addresses: Addresses, admin: Admin
 ) -> AsyncIterator[Marketplace]:
     """The domain with its records and engines, closed at the end."""
     try:
@@ -52,12 +55,9 @@ async def open_marketplace(
     engines = make_engines(settings, addresses, admin)
     marketplace: Marketplace | None = None
     try:
-        marketplace = make_marketplace(
-            read_catalog(settings),
-            records,
-            engines,
-            Envelope([derive_key(master_key, "marketplace records")]),
-        )
+        envelope = keys.envelope(MARKETPLACE_RECORDS)
+        await _check_opens(records, envelope)
+        marketplace = make_marketplace(read_catalog(settings), records, engines, envelope)
         await marketplace.places.ensure_default()
         yield marketplace
     except catalogs.CatalogError as problem:
@@ -68,6 +68,16 @@ async def open_marketplace(
         for engine in engines.values():
             await engine.close()
         await records.close()
+
+
+async def _check_opens(records: SealedRecords, envelope: Envelope) -> None:
+    """Fail at the start, not at the first order, when the master key isn't that of these records."""
+    for _, sealed in await records.list_sealed("", 1):
+        if not envelope.knows(sealed_with(sealed)):
+            raise ServeError(
+                "Secrets of bindings were sealed with another master key. Put that key back; where several servers "
+                "share the records, each needs the same."
+            )
 
 
 def make_app(marketplace: Marketplace, admin: Admin) -> web.Application:
@@ -88,7 +98,7 @@ def make_app(marketplace: Marketplace, admin: Admin) -> web.Application:
 async def serve_marketplace(
     life: Life,
     folder: DataFolder,
-    master_key: bytes,
+    keys: MasterKeys,
     settings: Settings,
     addresses: Addresses,
     listener: socket.socket,
@@ -96,7 +106,7 @@ async def serve_marketplace(
 ) -> None:
     """Serve the faces until `life.stop`, then finish what is in flight."""
     admin = folder.read_admin()
-    async with open_marketplace(folder, master_key, settings, addresses, admin) as marketplace:
+    async with open_marketplace(folder, keys, settings, addresses, admin) as marketplace:
         runner = web.AppRunner(make_app(marketplace, admin), access_log=None, shutdown_timeout=GRACE_SECONDS)
         await runner.setup()
         assert runner.server is not None

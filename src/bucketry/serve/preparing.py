@@ -12,6 +12,7 @@ from bucketry.serve.addresses import Addresses
 from bucketry.serve.catalog import read_catalog
 from bucketry.serve.errors import ServeError
 from bucketry.serve.folder import Admin, DataFolder
+from bucketry.serve.master_keys import MasterKeys
 from bucketry.serve.settings import Settings
 from bucketry.serve.store_half import open_disk, open_identity
 from bucketry.store.identity.store import Identity
@@ -20,12 +21,12 @@ log = logs.get("recovery")
 MARKETPLACE_ACCOUNT = "marketplace"
 
 
-async def prepare(folder: DataFolder, master_key: bytes, settings: Settings, addresses: Addresses) -> None:
+async def prepare(folder: DataFolder, keys: MasterKeys, settings: Settings, addresses: Addresses) -> None:
     """Make or mend all that workers expect. Safe to repeat after a crash at any line."""
     read_catalog(settings)
     admin = folder.read_admin()
     broker_password = _broker_password(settings, admin)
-    identity = open_identity(folder, master_key)
+    identity = open_identity(folder, keys)
     try:
         access_key_id, secret = await marketplace_keys(identity, admin)
         disk = open_disk(folder)

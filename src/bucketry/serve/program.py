@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from bucketry.serve.addresses import Addresses
 from bucketry.serve.errors import ServeError
 from bucketry.serve.folder import DataFolder
 from bucketry.serve.listening import address_of, bind, raise_descriptor_limit, reload_tls, tls_context
+from bucketry.serve.master_keys import MasterKeys, open_keys
 from bucketry.serve.settings import Settings
 from bucketry.serve.supervisor import Body, Role, Supervisor
 
@@ -61,15 +64,15 @@ def serve(folder: DataFolder, settings: Settings) -> int:
     folder.lock()
     listeners = Listeners.bind(settings)
     addresses = listeners.addresses(settings)
-    master_key = folder.master_key(may_create=True)
-    _prepare_apart(folder, master_key, settings, addresses)
-    bodies = _bodies(folder, master_key, settings, addresses, listeners)
+    keys = open_keys(folder, settings, may_create=True)
+    _prepare_apart(folder, keys, settings, addresses)
+    bodies = _bodies(folder, keys, settings, addresses, listeners)
     roles = [
         Role("store", bodies["store"], settings.worker_count),
         Role("marketplace", bodies["marketplace"]),
         Role("keeper", bodies["keeper"]),
     ]
-    reloads = bool(settings.server.tls_certificate)
+    reloads = bool(settings.server.tls_certificate) or keys.is_renewable
     return Supervisor(roles, lambda: _say_ready(folder.root, addresses), reloads).run()
 
 
@@ -79,7 +82,7 @@ def _say_ready(root: Path, addresses: Addresses) -> None:
     sys.stdout.flush()
 
 
-def _prepare_apart(folder: DataFolder, master_key: bytes, settings: Settings, addresses: Addresses) -> None:
+def _prepare_apart(folder: DataFolder, keys: MasterKeys, settings: Settings, addresses: Addresses) -> None:
     """Prepare in a process of its own, so that the parent keeps no thread and no open database."""
     number = os.fork()
     if number == 0:
@@ -87,7 +90,7 @@ def _prepare_apart(folder: DataFolder, master_key: bytes, settings: Settings, ad
         try:
             from bucketry.serve.preparing import prepare  # loaded in the child alone
 
-            uvloop.run(prepare(folder, master_key, settings, addresses))
+            uvloop.run(prepare(folder, keys, settings, addresses))
             code = 0
         except ServeError as problem:
             sys.stderr.write(f"Error: {problem}\n")
@@ -103,19 +106,25 @@ def _prepare_apart(folder: DataFolder, master_key: bytes, settings: Settings, ad
 
 
 def _bodies(
-    folder: DataFolder, master_key: bytes, settings: Settings, addresses: Addresses, listeners: Listeners
+    folder: DataFolder, keys: MasterKeys, settings: Settings, addresses: Addresses, listeners: Listeners
 ) -> dict[str, Body]:
     tls = (settings.server.tls_certificate, settings.server.tls_key)
 
+    def reload(context: ssl.SSLContext | None) -> None:
+        """SIGHUP: certificates now, the key's command beside the loop, since it may take long."""
+        reload_tls(context, *tls)
+        threading.Thread(target=keys.renew, daemon=True).start()
+
     def store(life_pipe: int, ready_pipe: int) -> None:
-        with store_half.open_services(folder, master_key, settings, addresses) as services:
+        keys.renew(at_least=False)
+        with store_half.open_services(folder, keys, settings, addresses) as services:
             context = tls_context(*tls)
             s3 = [(listeners.s3, context)]
             if listeners.engine is not listeners.s3:
                 s3.append((listeners.engine, None))
 
             async def work(life: worker.Life) -> None:
-                life.on_reload = lambda: reload_tls(context, *tls)
+                life.on_reload = lambda: reload(context)
                 await store_half.serve_store(life, services, s3, listeners.website)
 
             worker.run(work, life_pipe, ready_pipe)
@@ -123,23 +132,24 @@ def _bodies(
     def keeper(life_pipe: int, ready_pipe: int) -> None:
         from bucketry.serve import keeping  # loaded in this worker alone
 
-        with store_half.open_services(folder, master_key, settings, addresses) as services:
-            worker.run(
-                lambda life: keeping.keep(life, services, settings),
-                life_pipe,
-                ready_pipe,
-            )
+        keys.renew(at_least=False)
+
+        async def work(life: worker.Life) -> None:
+            life.on_reload = lambda: reload(None)
+            await keeping.keep(life, services, settings)
+
+        with store_half.open_services(folder, keys, settings, addresses) as services:
+            worker.run(work, life_pipe, ready_pipe)
 
     def marketplace(life_pipe: int, ready_pipe: int) -> None:
         from bucketry.serve import marketplace_half  # loaded in this worker alone: SQLAlchemy takes 30 MB
 
+        keys.renew(at_least=False)
         context = tls_context(*tls)
 
         async def work(life: worker.Life) -> None:
-            life.on_reload = lambda: reload_tls(context, *tls)
-            await marketplace_half.serve_marketplace(
-                life, folder, master_key, settings, addresses, listeners.api, context
-            )
+            life.on_reload = lambda: reload(context)
+            await marketplace_half.serve_marketplace(life, folder, keys, settings, addresses, listeners.api, context)
 
         worker.run(work, life_pipe, ready_pipe)
 

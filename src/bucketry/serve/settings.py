@@ -61,6 +61,13 @@ class Notifications(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     webhook_secret_file: str = ""
 
 
+class Secrets(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[secrets]`: where the master key comes from, where not from master.key in the data folder."""
+
+    master_key_file: str = ""
+    master_key_command: str = ""
+
+
 class Catalog(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """`[catalog]`: the services and plans to offer, where not the four of the default catalog."""
 
@@ -76,6 +83,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     catalog: Catalog = msgspec.field(default_factory=Catalog)
     notifications: Notifications = msgspec.field(default_factory=Notifications)
     engines: dict[str, EngineSettings] = msgspec.field(default_factory=lambda: read_engines({}, "Settings"))
+    secrets: Secrets = msgspec.field(default_factory=Secrets)
 
     @property
     def worker_count(self) -> int:
@@ -96,6 +104,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "store": Store,
     "catalog": Catalog,
     "notifications": Notifications,
+    "secrets": Secrets,
 }
 
 

@@ -43,7 +43,7 @@ def take_snapshot(folder: DataFolder, target: Path) -> int:
         raise ServeError(f"{target} lies in the data folder itself. Name a folder outside {folder.root}.")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _unfinished(target) as place:
+        with folder.keys_held(is_shared=True), _unfinished(target) as place:
             count = _copy(folder, place, Files())
             place.rename(target)
         Files().sync_folder(target.parent)
@@ -74,7 +74,7 @@ def _unfinished(target: Path) -> Iterator[Path]:
 def _copy(folder: DataFolder, place: Path, files: Files) -> int:
     buckets = folder.root / "buckets"
     (place / "buckets").mkdir(mode=0o700)
-    for name in ("master.key", "admin.json", "bucketry.toml"):
+    for name in ("master.key", "keyring.json", "admin.json", "bucketry.toml"):
         with contextlib.suppress(FileNotFoundError):
             write_private(place / name, (folder.root / name).read_bytes())
     copied: set[str] = set()

@@ -11,10 +11,11 @@ from functools import partial
 
 from bucketry.kernel import logs
 from bucketry.kernel.clock import system_clock_ms
-from bucketry.kernel.envelope import Envelope, derive_key
 from bucketry.serve.addresses import Addresses
 from bucketry.serve.folder import DataFolder
+from bucketry.serve.keyring import STORE_IDENTITY, STORE_OBJECTS
 from bucketry.serve.listening import Acceptor, connection_limit
+from bucketry.serve.master_keys import MasterKeys
 from bucketry.serve.settings import Settings
 from bucketry.serve.supervisor import GRACE_SECONDS
 from bucketry.serve.worker import Life
@@ -28,26 +29,24 @@ from bucketry.store.identity.store import Identity
 log = logs.get("store")
 
 
-def open_identity(folder: DataFolder, master_key: bytes) -> Identity:
+def open_identity(folder: DataFolder, keys: MasterKeys) -> Identity:
     """The identity store of a data folder, its secrets under a key of their own."""
-    return Identity(folder.identity_file, Envelope([derive_key(master_key, "store identity")]), system_clock_ms)
+    return Identity(folder.identity_file, keys.envelope(STORE_IDENTITY), system_clock_ms)
 
 
-def open_disk(folder: DataFolder, master_key: bytes | None = None) -> Disk:
+def open_disk(folder: DataFolder, keys: MasterKeys | None = None) -> Disk:
     """The disk of a data folder. Without the master key it reads and writes no encrypted bytes."""
-    envelope = None if master_key is None else Envelope([derive_key(master_key, "store objects")])
+    envelope = None if keys is None else keys.envelope(STORE_OBJECTS)
     return Disk(folder.root, clock_ms=system_clock_ms, envelope=envelope)
 
 
 @contextlib.contextmanager
-def open_services(
-    folder: DataFolder, master_key: bytes, settings: Settings, addresses: Addresses
-) -> Iterator[Services]:
+def open_services(folder: DataFolder, keys: MasterKeys, settings: Settings, addresses: Addresses) -> Iterator[Services]:
     """All that a worker's gateway stands on, closed at the end."""
-    identity = open_identity(folder, master_key)
+    identity = open_identity(folder, keys)
     try:
         yield Services(
-            disk=open_disk(folder, master_key),
+            disk=open_disk(folder, keys),
             identity=identity,
             settings=StoreSettings(
                 region=settings.server.region,

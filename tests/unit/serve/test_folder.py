@@ -1,4 +1,4 @@
-"""The data folder: private files, one server at a time, and a master key that is never made twice."""
+"""The data folder: private files, one server at a time."""
 
 from __future__ import annotations
 
@@ -24,29 +24,10 @@ def mode(path: Path) -> int:
 
 
 def test_the_folder_and_its_secrets_are_their_owners_alone(folder: DataFolder) -> None:
-    folder.master_key(may_create=True)
+    write_private(folder.master_key_file, b"k")
     folder.write_admin(Admin(token="t"))
     assert mode(folder.root) == 0o700
     assert mode(folder.master_key_file) == mode(folder.admin_file) == 0o600
-
-
-def test_the_master_key_stays_the_same(folder: DataFolder) -> None:
-    assert folder.master_key(may_create=True) == folder.master_key(may_create=False)
-
-
-def test_a_lost_master_key_is_not_made_anew_beside_data(folder: DataFolder) -> None:
-    folder.identity_file.touch()
-    with pytest.raises(ServeError, match="Put it back from a backup"):
-        folder.master_key(may_create=True)
-    assert not folder.master_key_file.exists()
-
-
-@pytest.mark.parametrize("text", ["", "zz", "00" * 31, "00" * 33])
-def test_a_damaged_master_key_is_refused_and_kept(folder: DataFolder, text: str) -> None:
-    folder.master_key_file.write_text(text)
-    with pytest.raises(ServeError, match="damaged"):
-        folder.master_key(may_create=True)
-    assert folder.master_key_file.read_text() == text
 
 
 def test_a_second_server_is_refused_at_once(folder: DataFolder) -> None:

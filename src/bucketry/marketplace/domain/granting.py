@@ -29,13 +29,18 @@ async def grant(
 def open_key(context: Context, binding: Binding) -> AccessKey:
     """The pair of a finished binding."""
     assert binding.sealed_key is not None, "only finished bindings are opened"
-    access_key_id, secret = json.loads(context.envelope.open(binding.sealed_key, f"binding|{binding.guid}"))
+    access_key_id, secret = json.loads(context.envelope.open(binding.sealed_key, sealed_context(binding.guid)))
     return AccessKey(access_key_id, secret)
 
 
 def _seal(context: Context, guid: str, key: AccessKey) -> bytes:
     pair = json.dumps([key.access_key_id, key.secret_access_key])
-    return context.envelope.seal(pair, f"binding|{guid}")
+    return context.envelope.seal(pair, sealed_context(guid))
+
+
+def sealed_context(guid: str) -> str:
+    """What the sealed pair of a binding is bound to."""
+    return f"binding|{guid}"
 
 
 def _labels(instance: Instance, binding: Binding) -> dict[str, str]:

@@ -343,7 +343,23 @@ class EndedRecords(Protocol):
         ...
 
 
-class Records(PlaceRecords, InstanceRecords, BindingRecords, EndedRecords, Protocol):
+class SealedRecords(Protocol):
+    """The sealed key pairs of all bindings, whoever works on them."""
+
+    async def list_sealed(self, after_guid: str, limit: int) -> list[tuple[str, bytes]]:
+        """Guids and sealed pairs, in the order of guids; "" for the first page."""
+        ...
+
+    async def replace_sealed(self, changes: Sequence[tuple[str, bytes, bytes]]) -> None:
+        """(guid, before, after): put `after` in the place of `before`, where it still is; all in one step."""
+        ...
+
+    async def sealed_with(self) -> dict[bytes, int]:
+        """How many pairs need which key, by the key's id."""
+        ...
+
+
+class Records(PlaceRecords, InstanceRecords, BindingRecords, EndedRecords, SealedRecords, Protocol):
     """The whole of the marketplace's state."""
 
     async def close(self) -> None: ...

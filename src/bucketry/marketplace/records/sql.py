@@ -7,9 +7,10 @@ from bucketry.marketplace.records.database import Database
 from bucketry.marketplace.records.ended import EndedQueries
 from bucketry.marketplace.records.instances import InstanceQueries
 from bucketry.marketplace.records.places import PlaceQueries
+from bucketry.marketplace.records.sealing import SealedQueries
 
 
-class SqlRecords(PlaceQueries, InstanceQueries, BindingQueries, EndedQueries):
+class SqlRecords(PlaceQueries, InstanceQueries, BindingQueries, EndedQueries, SealedQueries):
     """See ports.Records. One a process; threads inside."""
 
     def __init__(self, database: Database) -> None:

@@ -6,10 +6,12 @@ has it.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import apsw
 
 from bucketry.kernel import ids
-from bucketry.kernel.envelope import Envelope
+from bucketry.kernel.envelope import Envelope, EnvelopeError, resealed
 from bucketry.store.identity import accounts, holders
 from bucketry.store.identity.errors import LimitExceeded, NoSuchEntity
 from bucketry.store.identity.sql import rows
@@ -96,3 +98,36 @@ def delete(db: apsw.Connection, account_id: str, user_name: str | None, access_k
 def _require(db: apsw.Connection, account_id: str, user_name: str | None, access_key_id: str) -> None:
     if access_key_id not in _ids_of(db, account_id, _owner(db, account_id, user_name)):
         raise NoSuchEntity(f"The Access Key with id {access_key_id} cannot be found.")
+
+
+class Resealed(NamedTuple):
+    """What became of a batch. `last`: the access key id that the next one begins after; "": there is no next."""
+
+    last: str
+    changed: int
+    unopened: list[str]  # ids of keys whose secrets open under no key
+
+
+def reseal(db: apsw.Connection, envelope: Envelope, after: str, limit: int) -> Resealed:
+    """Seal a batch of secrets under the key that seals now, in the order of access key ids, those behind `after`."""
+    found = rows(
+        db,
+        "SELECT access_key_id, sealed_secret FROM access_key WHERE access_key_id > ?"
+        " AND substr(sealed_secret, 2, 8) != ? ORDER BY access_key_id LIMIT ?",
+        (after, envelope.sealing_id, limit),
+    )
+    unopened = []
+    for access_key_id, sealed in found:
+        try:
+            anew = resealed(envelope, sealed, secret_context(access_key_id))
+        except EnvelopeError:
+            unopened.append(access_key_id)
+            continue
+        if anew is not None:
+            db.execute("UPDATE access_key SET sealed_secret = ? WHERE access_key_id = ?", (anew, access_key_id))
+    return Resealed(found[-1][0] if len(found) == limit else "", len(found) - len(unopened), unopened)
+
+
+def sealed_with(db: apsw.Connection) -> dict[bytes, int]:
+    """How many secrets need which key, by the key's id."""
+    return dict(rows(db, "SELECT substr(sealed_secret, 2, 8), count(*) FROM access_key GROUP BY 1"))

@@ -13,7 +13,7 @@ from typing import TypeVar
 import apsw
 
 from bucketry.kernel.clock import ClockMs
-from bucketry.kernel.envelope import Envelope, EnvelopeError
+from bucketry.kernel.envelope import Envelope, EnvelopeError, resealed
 from bucketry.kernel.moments import Moments
 from bucketry.store.identity import accounts, buckets, callers, keys, sessions, users
 from bucketry.store.identity.activity import Activity
@@ -88,6 +88,22 @@ class Identity:
             self._envelope.open(found[0][0], _PROOF_CONTEXT)
         except EnvelopeError as error:
             raise UnreadableIdentity(f"{self._database.path}: {error}") from None
+
+    async def reseal(self, after: str, limit: int) -> keys.Resealed:
+        """A batch of secrets, and the proof of the master key, under the key that seals now: as keys.reseal."""
+
+        def work(db: apsw.Connection) -> keys.Resealed:
+            (proof,) = rows(db, "SELECT value FROM fact WHERE name = 'master key proof'")
+            anew = resealed(self._envelope, proof[0], _PROOF_CONTEXT)
+            if anew is not None:
+                db.execute("UPDATE fact SET value = ? WHERE name = 'master key proof'", (anew,))
+            return keys.reseal(db, self._envelope, after, limit)
+
+        return await self._write(work)
+
+    def sealed_with(self) -> dict[bytes, int]:
+        """How many secrets need which key, by the key's id."""
+        return keys.sealed_with(self._reader)
 
     def close(self) -> None:
         """Finish what is under way, write what was noted, close the files. Blocks for it."""
