@@ -353,11 +353,21 @@ def check_time(claim: Claim, now_epoch_s: float) -> None:
         )
 
 
+class _LifeOutOfRange(AuthorizationQueryParametersError):
+    """Named and worded as AWS does it; the status is that of a URL that does not work (AWS: 400; decision 0069)."""
+
+    status = 403
+
+    @property
+    def code(self) -> str:
+        return AuthorizationQueryParametersError.__name__
+
+
 def _check_expiry(claim: Claim, now_epoch_s: float) -> None:
     if claim.expires_s < 0:
-        raise AccessDenied("X-Amz-Expires must be non-negative")
+        raise _LifeOutOfRange("X-Amz-Expires must be non-negative")
     if claim.expires_s > MAX_EXPIRES_S:
-        raise AccessDenied(
+        raise _LifeOutOfRange(
             "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than "
             f"{MAX_EXPIRES_S} seconds"
         )
