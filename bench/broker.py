@@ -1,8 +1,9 @@
 """Orders over the Open Service Broker API, with the embedded engine: `make bench-broker`, or `python -m bench.broker`.
 
 One cycle is order, bind, unbind, delete, each over a kept connection; first one after the other, then 16 at once, with
-no bindings recorded and with 100,000. Also the catalog's rate and the memory of the marketplace's worker. The table
-goes to docs/performance.md, between marks of its own.
+no bindings recorded and with 100,000; the records in SQLite and, with `--database postgresql`, in a PostgreSQL that is
+started for it on the same machine and disk, with its own defaults (each commit synced). Also the catalog's rate and the
+memory of the marketplace's worker. The table goes to docs/performance.md, between marks of its own.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import contextlib
 import json
 import statistics
 import tempfile
 import time
 import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -22,14 +25,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import uvloop
+from tests.kit.postgres import Postgres, postgres
 
 from bench import broker_fill
 from bench.machine import describe, processor_us
 from bench.pages import write_between
-from bench.servers import Bucketry
+from bench.servers import Bucketry, cpu_seconds, family
 
 STEPS = ("order", "bind", "unbind", "delete")
+DATABASES = ("sqlite", "postgresql")
 TARGET_MS = 10.0
+CATALOG_TARGET = 3000.0
+MEMORY_TARGET_MB = 150.0
 MARKS = ("<!-- broker: begin -->", "<!-- broker: end -->")
 
 
@@ -69,6 +76,7 @@ class Figures:
     took_ms: dict[str, list[float]] = field(default_factory=lambda: {step: [] for step in (*STEPS, "order + bind")})
     seconds: float = 0.0
     cpu_us: float = 0.0
+    database_cpu_us: float = 0.0  # of PostgreSQL's processes
     errors: int = 0
 
     def p50(self, step: str) -> float:
@@ -107,14 +115,18 @@ async def cycle(connection: Connection, plan: dict[str, str], figures: Figures) 
     figures.took_ms["order + bind"].append(took["order"] + took["bind"])
 
 
-async def cycles(server: Bucketry, at_once: int, seconds: float) -> Figures:
+async def cycles(server: Bucketry, at_once: int, seconds: float, database: Postgres | None) -> Figures:
     """Cycles for `seconds` over `at_once` connections."""
+
+    def database_cpu() -> float:
+        return cpu_seconds(family(database.pid)) if database else 0.0
+
     plan = await plan_of(server)
     connections = [await Connection.open(server.admin) for _ in range(at_once)]
     for connection in connections:
         await cycle(connection, plan, Figures())  # warm
     figures = Figures()
-    cpu, begun = server.cpu_seconds(), time.perf_counter()
+    cpu, cpu_of_database, begun = server.cpu_seconds(), database_cpu(), time.perf_counter()
 
     async def work(connection: Connection) -> None:
         while time.perf_counter() < begun + seconds:
@@ -123,6 +135,7 @@ async def cycles(server: Bucketry, at_once: int, seconds: float) -> Figures:
     await asyncio.gather(*map(work, connections))
     figures.seconds = time.perf_counter() - begun
     figures.cpu_us = processor_us(server.cpu_seconds() - cpu, figures.requests())
+    figures.database_cpu_us = processor_us(database_cpu() - cpu_of_database, figures.requests())
     for connection in connections:
         connection.close()
     return figures
@@ -157,25 +170,66 @@ async def catalog(server: Bucketry, at_once: int, seconds: float) -> tuple[float
 
 
 def marketplace_memory(server: Bucketry) -> tuple[float, float]:
-    """Megabytes (proportional, resident) of the worker that has the marketplace's database open."""
+    """Megabytes (proportional, resident) of the marketplace's worker: the one that has SQLAlchemy loaded."""
     for number in server.processes():
-        try:
-            files = [str(link.readlink()) for link in Path(f"/proc/{number}/fd").iterdir()]
-        except OSError:
-            continue
-        if any(name.endswith("/marketplace.sqlite") for name in files):
-            return server.memory_mb([number])
-    return 0.0, 0.0
+        with contextlib.suppress(OSError):
+            if "/sqlalchemy/" in Path(f"/proc/{number}/maps").read_text():
+                return server.memory_mb([number])
+    raise SystemExit("no process of the server has SQLAlchemy's compiled parts loaded")
 
 
-def row(bindings: int, at_once: int, figures: Figures) -> str:
+def row(database: str, bindings: int, at_once: int, figures: Figures) -> str:
     cells = [f"{figures.p50(step):.1f} / {figures.p99(step):.1f}" for step in (*STEPS, "order + bind")]
     if at_once == 1 and figures.p50("order + bind") > TARGET_MS:
         cells[-1] += f" ⚠ (target {TARGET_MS:.0f})"
     failed = f" ({figures.errors} errors)" if figures.errors else ""
     rate = figures.requests() / figures.seconds
-    fields = [f"{bindings:,}", str(at_once), *cells, f"{rate:,.0f}/s{failed}", f"{figures.cpu_us:,.0f} µs"]
+    cpu = f"{figures.cpu_us:,.0f} µs" + (f" + {figures.database_cpu_us:,.0f}" if figures.database_cpu_us else "")
+    fields = [database, f"{bindings:,}", str(at_once), *cells, f"{rate:,.0f}/s{failed}", cpu]
     return f"| {' | '.join(fields)} |"
+
+
+@contextlib.contextmanager
+def started(kind: str, folder: Path) -> Iterator[tuple[Bucketry, Postgres | None, str]]:
+    """A server on a database of that kind: it, the database's, and the database's URL ("" for SQLite)."""
+    with contextlib.ExitStack() as stack:
+        database = stack.enter_context(postgres(is_safe=True, parent=folder)) if kind == "postgresql" else None
+        url = database.create() if database else ""
+        server = Bucketry(folder / f"bucketry-{kind}", {"BUCKETRY_DATABASE__URL": url} if url else None)
+        server.start()
+        try:
+            yield server, database, url
+        finally:
+            server.stop()
+
+
+def measure(kind: str, folder: Path, options: argparse.Namespace, tell: Callable[[str], None]) -> list[str]:
+    """All cells of one kind of database. Rows go to `tell` as they come; the answer is what is told beside them."""
+    after = []
+    recorded = 0
+    with started(kind, folder) as (server, database, url):
+        for bindings in options.bindings or [0, 100_000]:
+            if bindings > recorded:
+                server.stop()
+                broker_fill.fill(server.data, bindings - recorded, url)
+                server.start()
+                recorded = bindings
+            for at_once in options.at_once or [1, 16]:
+                tell(row(kind, bindings, at_once, uvloop.run(cycles(server, at_once, options.seconds, database))))
+            rate, cpu_us = uvloop.run(catalog(server, 16, min(options.seconds, 5)))
+            proportional, resident = marketplace_memory(server)
+            after.append(
+                f"{kind}, {bindings:,} bindings: catalog {rate:,.0f}/s{_mark(rate < CATALOG_TARGET)} (16 at once, "
+                f"{cpu_us:,.0f} µs each), memory of the marketplace's worker {proportional:.0f} MB proportional"
+                f"{_mark(proportional > MEMORY_TARGET_MB)}, {resident:.0f} MB resident, ready in "
+                f"{server.ready_seconds:.2f} s."
+            )
+            print(after[-1], flush=True)
+    return after
+
+
+def _mark(is_missed: bool) -> str:
+    return " ⚠" if is_missed else ""
 
 
 def main() -> None:
@@ -183,44 +237,30 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0, help="length of each measurement")
     parser.add_argument("--bindings", type=int, action="append", help="recorded before; repeatable (0, 100,000)")
     parser.add_argument("--at-once", type=int, action="append", help="connections; repeatable (1, 16)")
-    parser.add_argument("--folder", type=Path, help="where the data folder is made")
+    parser.add_argument("--database", choices=DATABASES, action="append", help="repeatable (both)")
+    parser.add_argument("--folder", type=Path, help="where the data folders are made")
     parser.add_argument("--output", type=Path, help="write the table into this Markdown file")
     options = parser.parse_args()
     lines = [
         describe(f"bucketry {version('bucketry')}"),
         "",
-        "| bindings recorded | at once | "
+        "| records in | bindings recorded | at once | "
         + " | ".join(f"{step}, p50 / p99 ms" for step in (*STEPS, "order + bind"))
-        + " | requests | cpu a request |",
-        "|---|---" + "|---" * (len(STEPS) + 1) + "|---|---|",
+        + " | requests | cpu a request (+ PostgreSQL's) |",
+        "|---|---|---" + "|---" * (len(STEPS) + 1) + "|---|---|",
     ]
-    after = []
+
+    def tell(line: str) -> None:
+        lines.append(line)
+        print(line, flush=True)
+
+    after: list[str] = []
     with tempfile.TemporaryDirectory(prefix="bucketry-bench-", dir=options.folder) as name:
-        server = Bucketry(Path(name) / "bucketry")
-        server.start()
-        recorded = 0
-        try:
-            for bindings in options.bindings or [0, 100_000]:
-                if bindings > recorded:
-                    server.stop()
-                    broker_fill.fill(server.data, bindings)
-                    server.start()
-                    recorded = bindings
-                for at_once in options.at_once or [1, 16]:
-                    lines.append(row(bindings, at_once, uvloop.run(cycles(server, at_once, options.seconds))))
-                    print(lines[-1], flush=True)
-                rate, cpu_us = uvloop.run(catalog(server, 16, min(options.seconds, 5)))
-                proportional, resident = marketplace_memory(server)
-                after.append(
-                    f"With {bindings:,} bindings: catalog {rate:,.0f}/s (16 at once, {cpu_us:,.0f} µs each), memory "
-                    f"of the marketplace's worker {proportional:.0f} MB proportional, {resident:.0f} MB resident, "
-                    f"ready in {server.ready_seconds:.2f} s."
-                )
-                print(after[-1], flush=True)
-        finally:
-            server.stop()
+        Path(name).chmod(0o755)  # PostgreSQL may run as another user
+        for kind in options.database or DATABASES:
+            after += measure(kind, Path(name), options, tell)
     if options.output:
-        write_between(options.output, MARKS, "\n".join([*lines, "", *after]))
+        write_between(options.output, MARKS, "\n".join([*lines, "", *(f"* {line}" for line in after)]))
 
 
 if __name__ == "__main__":

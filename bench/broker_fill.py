@@ -29,7 +29,8 @@ from bucketry.marketplace.domain.values import (
 )
 from bucketry.marketplace.engines import names, rights
 from bucketry.marketplace.records import rows
-from bucketry.marketplace.records.database import Database, sqlite_url
+from bucketry.marketplace.records.connecting import sqlite_url
+from bucketry.marketplace.records.database import Database
 from bucketry.marketplace.records.tables import bindings, instances
 from bucketry.serve.folder import DataFolder
 from bucketry.store.identity import keys, users
@@ -39,8 +40,8 @@ BINDINGS_EACH = 100
 _POLICY_NAME = "bucketry"
 
 
-def fill(data: Path, count: int) -> None:
-    """`count` bindings more, BINDINGS_EACH an instance."""
+def fill(data: Path, count: int, url: str = "") -> None:
+    """`count` bindings more, BINDINGS_EACH an instance; recorded in the database `url`, or in the folder's own."""
     begun = time.perf_counter()
     folder = DataFolder(data)
     master_key = folder.master_key(may_create=False)
@@ -55,7 +56,7 @@ def fill(data: Path, count: int) -> None:
     finally:
         identity.close()
     of_records = Envelope([derive_key(master_key, "marketplace records")])
-    database = Database(sqlite_url(folder.marketplace_file))
+    database = Database(url or sqlite_url(folder.marketplace_file))
     try:
         asyncio.run(_record(database, of_records, made, ordered, pairs))
     finally:
@@ -130,5 +131,6 @@ async def _record(
             for binding, pair in zip(ordered, pairs, strict=True)
         ]
         connection.execute(bindings.insert(), sealed)
+        connection.exec_driver_sql("ANALYZE")  # as the databases do by themselves after a while
 
     await database.write(work)

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,7 @@ class Measured:
         self.access_key_id = ""
         self.secret_access_key = ""
         self.ready_seconds = 0.0
+        self.environment: Mapping[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Measured:
@@ -82,7 +83,7 @@ class Measured:
     def processes(self) -> list[int]:
         """The numbers of all its processes."""
         assert self._process is not None
-        return _family(self._process.pid)
+        return family(self._process.pid)
 
     def memory_mb(self, numbers: Sequence[int] | None = None) -> tuple[float, float]:
         """Megabytes of all its processes, or of `numbers` among them: proportional (pages shared by n count 1/n), and
@@ -101,14 +102,7 @@ class Measured:
 
     def cpu_seconds(self) -> float:
         """User and system time of all its processes so far."""
-        ticks = 0
-        for number in self.processes():
-            try:
-                fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
-                ticks += int(fields[11]) + int(fields[12])
-            except (OSError, ProcessLookupError):
-                continue
-        return ticks / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds(self.processes())
 
     def stop(self) -> None:
         if self._process is None:
@@ -125,7 +119,14 @@ class Measured:
         begun = time.monotonic()
         path = self.folder.parent / f"{self.folder.name}.log"
         with path.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, cwd=self.folder)
+            self._process = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd=self.folder,
+                env={**os.environ, **self.environment},
+            )
         while not is_ready():
             if self._process.poll() is not None or time.monotonic() - begun > START_SECONDS:
                 raise SystemExit(f"{self.name} did not start:\n{path.read_text(errors='replace')[-2000:]}")
@@ -133,7 +134,19 @@ class Measured:
         self.ready_seconds = time.monotonic() - begun
 
 
-def _family(root: int) -> list[int]:
+def cpu_seconds(processes: Sequence[int]) -> float:
+    """User and system time of these processes so far."""
+    ticks = 0
+    for number in processes:
+        try:
+            fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        except (OSError, ProcessLookupError):
+            continue
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def family(root: int) -> list[int]:
     """A process and all below it."""
     found, waiting = [], [root]
     while waiting:
@@ -150,8 +163,9 @@ def _family(root: int) -> list[int]:
 class Bucketry(Measured):
     name = "bucketry"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         super().__init__(folder)
+        self.environment = environment or {}
         self.data = folder / "data"
         self.admin: dict[str, Any] = {}
 

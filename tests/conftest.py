@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.kit.postgres import Postgres, postgres
 from tests.kit.server import Server
 
 # Hypothesis looks for something new in each run, also under CI=true where its own profile repeats the same examples for
@@ -35,6 +36,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     yield running
     running.fsck()
     assert running.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Postgres]:
+    """A PostgreSQL for many tests; each makes databases of its own."""
+    with postgres() as running:
+        yield running
 
 
 @pytest.fixture

@@ -31,6 +31,8 @@ MEANINGS = {
     "server.tls_certificate": "PEM file of the certificate chain, for S3 and the API",
     "server.tls_key": "PEM file of its key",
     "server.log_level": "`debug`, `info`, `warning` or `error`; logs go to stderr",
+    "database.url": "where the marketplace's records are: `postgresql://USER:PASSWORD@HOST:PORT/NAME`, with options of "
+    "libpq (`?sslmode=verify-full`, `?passfile=FILE`); empty: SQLite in the data folder",
     "broker.username": "the user name of the Open Service Broker API",
     "broker.password_file": "a file with its password; empty: made at the first start, in admin.json",
     "store.default_object_ownership": "of buckets that are made without: `ObjectWriter`, `BucketOwnerPreferred`, "

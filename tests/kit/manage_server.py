@@ -21,7 +21,7 @@ from bucketry.marketplace.domain.marketplace import Marketplace, make_marketplac
 from bucketry.marketplace.domain.values import Instance
 from bucketry.marketplace.manage.app import make_manage_app
 from bucketry.marketplace.manage.routes import API_ROOT
-from bucketry.marketplace.records.database import sqlite_url
+from bucketry.marketplace.records.connecting import sqlite_url
 from bucketry.marketplace.records.sql import open_records
 from tests.kit.memory_engine import MemoryEngine
 

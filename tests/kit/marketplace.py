@@ -17,7 +17,8 @@ from bucketry.marketplace.domain.catalog import Catalog, Plan
 from bucketry.marketplace.domain.instances import Created, InstanceOrder
 from bucketry.marketplace.domain.marketplace import Marketplace, make_marketplace
 from bucketry.marketplace.domain.values import Instance
-from bucketry.marketplace.records.database import Database, sqlite_url
+from bucketry.marketplace.records.connecting import sqlite_url
+from bucketry.marketplace.records.database import Database
 from bucketry.marketplace.records.sql import SqlRecords, open_records
 from tests.kit.memory_engine import MemoryEngine
 
@@ -85,7 +86,7 @@ def _empty_database() -> bytes:
         file = Path(folder) / "empty.sqlite"
         database = Database(sqlite_url(file))
         database.migrate()
-        database.engine.dispose()
+        database.dispose()
         return file.read_bytes()
 
 

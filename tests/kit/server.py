@@ -12,6 +12,8 @@ import signal
 import subprocess
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -68,6 +70,14 @@ class Server:
         """The port of "s3", "website" or "api", as the `ready` line tells it."""
         url = self.ready_line.partition(f" {name} ")[2].split()[0]
         return int(url.rstrip("/").rpartition(":")[2])
+
+    def health(self, path: str) -> int:
+        """The status of /healthz or /readyz."""
+        try:
+            with urllib.request.urlopen(f"{self.admin['api_url']}{path}", timeout=30) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
 
     def wait(self, seconds: float) -> int:
         """Wait until it ends by itself; the exit code."""

@@ -108,6 +108,7 @@ COMMANDS: dict[str, tuple[Entry, ...]] = {
             "bucketry.serve.rotate_command:rotate_master_key",
             "Seal all secrets under a new master key, while the server serves.",
         ),
+        Entry("database", "bucketry.serve.database:database", "The database of the records: its state, its schema."),
         Entry("store", "bucketry.serve.accounts:store", "Accounts of the embedded store, without the marketplace."),
     ),
     "This program": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import os
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from bucketry.cli.errors import CliError
 from bucketry.cli.locate import default_data_folder
 from bucketry.cli.output import message
 from bucketry.cli.session import Session
-from bucketry.serve.errors import ServeError
+from bucketry.serve.errors import ServeError, SettingsError
 from bucketry.serve.folder import DataFolder
 from bucketry.serve.settings import Settings, load
 
@@ -111,10 +112,23 @@ def fsck(session: Session, deep: bool, rebuild: bool, bucket: str | None) -> int
 def snapshot(session: Session, directory: Path) -> None:
     """Copy the data folder to the new folder DIR as it is now, served or not. To restore, copy it back.
 
-    DIR holds the master key: keep it as safe as the data folder.
+    DIR holds the master key: keep it as safe as the data folder. Records on PostgreSQL are not in it.
     """
     folder = existing_folder(session)
     from bucketry.serve.snapshot import take_snapshot  # the store's libraries are for this command alone
 
     count = take_snapshot(folder, directory.absolute())
     message(f"{directory} holds {count} bucket(s), and all that was answered before.")
+    if _has_records_elsewhere(folder):
+        message(
+            "The marketplace's orders and credentials are NOT in it: they are in the PostgreSQL database of "
+            "[database] url. Back that up with pg_dump at the same time."
+        )
+
+
+def _has_records_elsewhere(folder: DataFolder) -> bool:
+    """Settings that can't be read are no reason against a snapshot; a folder that was served has records somewhere."""
+    with contextlib.suppress(SettingsError):
+        if settings_of(folder, None).database.url:
+            return True
+    return folder.admin_file.exists() and not folder.marketplace_file.exists()

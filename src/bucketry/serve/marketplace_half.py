@@ -1,6 +1,7 @@
 """The marketplace of one worker: records, catalog and engines joined, and its faces on one address.
 
-/v2 is the Open Service Broker API, /api/v1 the JSON API of the command line, /healthz says that it serves.
+/v2 is the Open Service Broker API, /api/v1 the JSON API of the command line. /healthz says that the process serves, and
+/readyz that its records can be read as well: what a balancer asks.
 """
 
 from __future__ import annotations
@@ -19,15 +20,16 @@ from bucketry.kernel.envelope import Envelope, sealed_with
 from bucketry.marketplace.access.tokens import Actor, BasicCredentials, BearerToken
 from bucketry.marketplace.domain import catalog as catalogs
 from bucketry.marketplace.domain.marketplace import Marketplace, make_marketplace
-from bucketry.marketplace.domain.ports import SealedRecords
+from bucketry.marketplace.domain.ports import RecordsUnavailable, SealedRecords
 from bucketry.marketplace.manage.app import make_manage_app
 from bucketry.marketplace.manage.routes import API_ROOT
 from bucketry.marketplace.osb.app import ROOT as OSB_ROOT
 from bucketry.marketplace.osb.app import make_osb_app
-from bucketry.marketplace.records.database import NewerRecords, sqlite_url
+from bucketry.marketplace.records.database import NewerRecords
 from bucketry.marketplace.records.sql import open_records
 from bucketry.serve.addresses import Addresses
 from bucketry.serve.catalog import read_catalog
+from bucketry.serve.database_url import records_url
 from bucketry.serve.engines import make_engines
 from bucketry.serve.errors import ServeError
 from bucketry.serve.folder import Admin, DataFolder
@@ -49,8 +51,8 @@ async def open_marketplace(
 ) -> AsyncIterator[Marketplace]:
     """The domain with its records and engines, closed at the end."""
     try:
-        records = open_records(sqlite_url(folder.marketplace_file))
-    except NewerRecords as problem:
+        records = open_records(records_url(folder, settings))
+    except (NewerRecords, RecordsUnavailable) as problem:
         raise ServeError(str(problem)) from None
     engines = make_engines(settings, addresses, admin)
     marketplace: Marketplace | None = None
@@ -62,6 +64,8 @@ async def open_marketplace(
         yield marketplace
     except catalogs.CatalogError as problem:
         raise ServeError(f"The catalog can't be used: {problem}") from None
+    except RecordsUnavailable as problem:
+        raise ServeError(str(problem)) from None
     finally:
         if marketplace is not None:
             await marketplace.background.close()  # what was promised is finished by the next start
@@ -88,8 +92,16 @@ def make_app(marketplace: Marketplace, admin: Admin) -> web.Application:
     async def health(_request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
 
+    async def readiness(_request: web.Request) -> web.Response:
+        try:
+            await marketplace.check()
+        except RecordsUnavailable as problem:
+            return web.json_response({"status": "unavailable", "reason": str(problem)}, status=503)
+        return web.json_response({"status": "ok"})
+
     app = web.Application()
     app.router.add_get("/healthz", health)
+    app.router.add_get("/readyz", readiness)
     app.add_subapp(OSB_ROOT, make_osb_app(marketplace, broker))
     app.add_subapp(API_ROOT, make_manage_app(marketplace, bearer, version("bucketry")))
     return app

@@ -112,8 +112,10 @@ def _show_status(folder: DataFolder, settings: Settings, output: str) -> None:
 
 
 def _with_all(folder: DataFolder, settings: Settings, work: Work[T]) -> T:
-    from bucketry.marketplace.records.database import NewerRecords, sqlite_url
+    from bucketry.marketplace.domain.ports import RecordsUnavailable
+    from bucketry.marketplace.records.database import NewerRecords
     from bucketry.marketplace.records.sql import open_records
+    from bucketry.serve.database_url import records_url
     from bucketry.serve.errors import ServeError
     from bucketry.serve.master_keys import open_keys
     from bucketry.serve.store_half import open_identity
@@ -124,7 +126,7 @@ def _with_all(folder: DataFolder, settings: Settings, work: Work[T]) -> T:
         try:
             identity = open_identity(folder, keys)
             try:
-                records = open_records(sqlite_url(folder.marketplace_file))
+                records = open_records(records_url(folder, settings))
                 try:
                     return await work(keys, identity, records)
                 finally:
@@ -133,7 +135,7 @@ def _with_all(folder: DataFolder, settings: Settings, work: Work[T]) -> T:
                 identity.close()
         except IdentityError as problem:
             raise ServeError(problem.text) from None
-        except NewerRecords as problem:
+        except (NewerRecords, RecordsUnavailable) as problem:
             raise ServeError(str(problem)) from None
 
     return asyncio.run(run())

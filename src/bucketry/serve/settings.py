@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from bucketry.serve.database_url import check_database_url
 from bucketry.serve.engine_settings import ENGINES, EngineSettings, put_engine_variable, read_engines
 from bucketry.serve.errors import SettingsError
 
@@ -74,10 +75,20 @@ class Catalog(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     file: str = ""
 
 
+class Database(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[database]`: where the marketplace's records are."""
+
+    url: str = ""  # "": SQLite in the data folder
+
+    def __repr__(self) -> str:
+        return f"Database(url={'…' if self.url else ''!r})"  # it holds a password
+
+
 class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """All of `bucketry.toml`."""
 
     server: Server = msgspec.field(default_factory=Server)
+    database: Database = msgspec.field(default_factory=Database)
     broker: Broker = msgspec.field(default_factory=Broker)
     store: Store = msgspec.field(default_factory=Store)
     catalog: Catalog = msgspec.field(default_factory=Catalog)
@@ -100,6 +111,7 @@ def _cores() -> int:
 
 SECTIONS: dict[str, type[msgspec.Struct]] = {
     "server": Server,
+    "database": Database,
     "broker": Broker,
     "store": Store,
     "catalog": Catalog,
@@ -204,6 +216,7 @@ def _check(settings: Settings) -> None:
     ):
         raise SettingsError("[notifications] webhook_url must begin with http:// or https://.")
     webhook_secret(settings)
+    check_database_url(settings.database.url)
     if server.s3_url and not server.s3_url.startswith(("http://", "https://")):
         raise SettingsError(f"[server] s3_url must begin with http:// or https://, it is {server.s3_url!r}.")
     if not server.region or not all(c.isalnum() or c == "-" for c in server.region):

@@ -206,7 +206,11 @@ async def test_one_of_many_processes_gets_the_hold(opened: Callable[[], SqlRecor
     processes = [opened() for _ in range(4)]
     await processes[0].insert_instance(instance(), Hold("gone", 0))
     taken = await asyncio.gather(
-        *(process.hold_instance("i1", Hold(f"h{n}", 9000), 1) for n in range(5) for process in processes)
+        *(
+            process.hold_instance("i1", Hold(f"{turn} of {number}", 9000), 1)
+            for turn in range(5)
+            for number, process in enumerate(processes)
+        )
     )
     assert sorted(type(result).__name__ for result in taken) == ["Held"] * 19 + ["Instance"]
 

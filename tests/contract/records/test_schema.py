@@ -33,7 +33,7 @@ def test_migrations_make_the_tables(url: str) -> None:
     made.migrate()
     with made.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-    made.engine.dispose()
+    made.dispose()
 
 
 def test_processes_may_migrate_at_once(url: str) -> None:
@@ -41,7 +41,7 @@ def test_processes_may_migrate_at_once(url: str) -> None:
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(Database.migrate, databases))
     for made in databases:
-        made.engine.dispose()
+        made.dispose()
 
 
 @pytest.fixture

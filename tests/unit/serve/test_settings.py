@@ -35,7 +35,7 @@ def test_environment_wins_over_the_file_and_flags_over_both(tmp_path: Path) -> N
     ("text", "words"),
     [
         ("[server]\nport = 1\n", ["[server]", "'port'", "s3_listen"]),
-        ("[servers]\n", ["'servers'", "server, broker", "engines.NAME"]),
+        ("[servers]\n", ["'servers'", "server, database, broker", "engines.NAME"]),
         ('[server]\nworkers = "two"\n', ["[server] workers", "int"]),
         ("[server]\nworkers = -1\n", ["workers", "between"]),
         ('[server]\ns3_listen = "9000"\n', ["s3_listen", "HOST:PORT"]),
@@ -44,6 +44,11 @@ def test_environment_wins_over_the_file_and_flags_over_both(tmp_path: Path) -> N
         ('[server]\ns3_url = "host"\n', ["s3_url", "http://"]),
         ('[store]\ndefault_object_ownership = "Nobody"\n', ["default_object_ownership", "Nobody"]),
         ('[store]\ncustomer_keys_over_http = "yes"\n', ["customer_keys_over_http", "bool"]),
+        ('[database]\nurl = "mysql://u:p@host/db"\n', ["[database] url", "mysql://", "postgresql://"]),
+        ('[database]\nurl = "sqlite:///x"\n', ["[database] url", "empty"]),
+        ('[database]\nurl = "host/db"\n', ["[database] url", "begin with postgresql://"]),
+        ('[database]\nurl = "postgresql://host"\n', ["[database] url", "name one database"]),
+        ('[database]\nurl = "postgresql://u:pw@host:port/db"\n', ["[database] url", "quoted"]),
         ("[server\n", ["not valid TOML"]),
         ("engines = 3\n", ["engines", "tables"]),
     ],
@@ -95,3 +100,21 @@ def test_addresses(text: str, place: tuple[str, int]) -> None:
 def test_addresses_that_are_none(text: str) -> None:
     with pytest.raises(SettingsError, match="HOST:PORT"):
         split_address(text, "[server] s3_listen")
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://u:p@h/db", "postgres://h:5433/db?sslmode=require", "postgresql:///db?host=/run"]
+)
+def test_a_database_is_named_by_a_url(url: str) -> None:
+    settings = load(None, {"BUCKETRY_DATABASE__URL": url})
+    assert settings.database.url == url
+
+
+@pytest.mark.parametrize("password", ["hun/ter2", "hun?ter2", "hun#ter2", "hun@ter2", "hun:ter2"])
+def test_the_databases_password_is_never_shown(password: str) -> None:
+    """Quoted or not, in a refusal or in a log of the settings."""
+    url = f"postgresql://user:{password}@host:x/db"
+    with pytest.raises(SettingsError) as refused:
+        load(None, {"BUCKETRY_DATABASE__URL": url})
+    assert "ter2" not in str(refused.value)
+    assert "ter2" not in repr(load(None, {"BUCKETRY_DATABASE__URL": "postgresql://user:hunter2@host/db"}))

@@ -279,6 +279,7 @@ class Bindings(BindingReading):
                 if not self._finishing.is_binding_to_go_on(binding, error):
                     await self._finishing.fail_binding(work, instance, binding, error)
                 raise
+            await work.check_held()
             try:
                 await self._settling.remove_binding(work, instance, replace(binding, operation_id=""))
             except DomainError as problem:

@@ -47,7 +47,7 @@ class Finishing:
         records = self._context.records
         now_ms = self._context.clock_ms()
         await records.forget_ended(now_ms - TOLD_FOR_MS)
-        guids = await records.unfinished_instances(now_ms, _PAGE)
+        guids = await records.unfinished_instances(self._context.holds.clock_ms(), _PAGE)
         turns = asyncio.Semaphore(_AT_ONCE)
 
         async def resume(guid: str) -> None:
@@ -164,6 +164,7 @@ class Finishing:
 
     async def fail_binding(self, work: Work, instance: Instance, binding: Binding, reason: DomainError) -> None:
         """Undo a promised binding; its failure is told from now on."""
+        await work.check_held()
         await self._context.engine(instance.engine).revoke(binding.guid)
         await work.delete_binding(binding, told=self._settling.told_of_binding(binding, str(reason)))
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from bucketry.kernel import ids
 from bucketry.kernel.clock import ClockMs
 from bucketry.marketplace.domain.errors import Busy
-from bucketry.marketplace.domain.ports import Duplicate, Held, Hold, HoldLost, Records
+from bucketry.marketplace.domain.ports import Duplicate, Held, Hold, HoldLost, Records, RecordsUnavailable
 from bucketry.marketplace.domain.values import Binding, EndedOperation, Instance
 
 LEASE_MS = 15_000
@@ -26,7 +26,8 @@ IsLong = Callable[[], Awaitable[bool]]
 
 
 class Work:
-    """The work on one instance. Writes go through it, so that none is made without the hold."""
+    """The work on one instance. Writes go through it, so that none is made without the hold: each may raise HoldLost,
+    which ends the work and leaves it as Busy."""
 
     def __init__(
         self,
@@ -84,35 +85,35 @@ class Work:
 
     async def save(self, instance: Instance, last: bool = False) -> Instance:
         """Write the instance; with `last`, the hold is given back in the same step."""
-        with _lost_is_busy():
-            await self._records.save_instance(instance, self._holder, release=last)
+        await self._records.save_instance(instance, self._holder, release=last)
         if last:
             self._let_go()
         return instance
 
     async def delete(self, told: EndedOperation | None = None) -> None:
         """Remove the instance's record, and the hold with it. `told`: what is told of it from now on."""
-        with _lost_is_busy():
-            await self._records.delete_instance(self.guid, self._holder, told)
+        await self._records.delete_instance(self.guid, self._holder, told)
         self._let_go()
 
     async def insert_binding(self, binding: Binding) -> None:
         """Raises Duplicate, StillReferenced."""
-        with _lost_is_busy():
-            await self._records.insert_binding(binding, self._holder)
+        await self._records.insert_binding(binding, self._holder)
 
     async def save_binding(self, binding: Binding, last: bool = False) -> Binding:
-        with _lost_is_busy():
-            await self._records.save_binding(binding, self._holder, release=last)
+        await self._records.save_binding(binding, self._holder, release=last)
         if last:
             self._let_go()
         return binding
 
     async def delete_binding(self, binding: Binding, last: bool = False, told: EndedOperation | None = None) -> None:
-        with _lost_is_busy():
-            await self._records.delete_binding(binding, self._holder, release=last, told=told)
+        await self._records.delete_binding(binding, self._holder, release=last, told=told)
         if last:
             self._let_go()
+
+    async def check_held(self) -> None:
+        """Raises HoldLost; to be asked before the engine is made to undo something after a failure."""
+        if not await self._records.renew_hold(self.guid, self._hold()):
+            raise HoldLost
 
     @property
     def is_held(self) -> bool:
@@ -122,7 +123,8 @@ class Work:
         """Give the hold back if it is still had."""
         if self._is_held:
             self._let_go()
-            await self._records.release_instance(self.guid, self._holder)
+            with contextlib.suppress(RecordsUnavailable):  # then it runs out by itself
+                await self._records.release_instance(self.guid, self._holder)
 
     def _hold(self) -> Hold:
         return Hold(self._holder, self._clock_ms() + self._lease_ms)
@@ -145,21 +147,14 @@ class Work:
 
     async def _renew(self) -> None:
         while True:
-            if not await self._records.renew_hold(self.guid, self._hold()):
-                return  # lost: the next write says so
+            with contextlib.suppress(RecordsUnavailable):  # the lease outlasts a short failure
+                if not await self._records.renew_hold(self.guid, self._hold()):
+                    return  # lost: the next write says so
             await asyncio.sleep(self._lease_ms / 3000)
 
 
 def busy() -> Busy:
     return Busy("Another operation on this service instance is in progress; try again when it is done.")
-
-
-@contextlib.contextmanager
-def _lost_is_busy() -> Iterator[None]:
-    try:
-        yield
-    except HoldLost:
-        raise Busy("Another operation took this service instance over; try again when it is done.") from None
 
 
 class _Queue:
@@ -173,7 +168,7 @@ class _Queue:
 
 
 class Holds:
-    """Gives out work. `lease_ms`, `wait_ms` and `moment_ms` are for tests."""
+    """Gives out work, by the clock of the records. `lease_ms`, `wait_ms` and `moment_ms` are for tests."""
 
     def __init__(
         self,
@@ -183,8 +178,8 @@ class Holds:
         wait_ms: int = WAIT_MS,
         moment_ms: int = MOMENT_MS,
     ) -> None:
+        self.clock_ms = clock_ms
         self._records = records
-        self._clock_ms = clock_ms
         self._lease_ms = lease_ms
         self._wait_ms = wait_ms
         self._moment_ms = moment_ms
@@ -208,11 +203,13 @@ class Holds:
         try:
             await self._wait(queue, is_long)
             try:
-                work = Work(
-                    guid, self._records, self._clock_ms, self._lease_ms, self._wait_ms, self._moment_ms, is_long
-                )
+                work = Work(guid, self._records, self.clock_ms, self._lease_ms, self._wait_ms, self._moment_ms, is_long)
                 try:
                     yield work
+                except HoldLost:
+                    raise Busy(
+                        "Another operation took this service instance over; try again when it is done."
+                    ) from None
                 finally:
                     if work.is_held:
                         await asyncio.shield(work.close())

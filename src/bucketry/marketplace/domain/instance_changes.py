@@ -159,6 +159,7 @@ class InstanceChanging(InstanceReading):
         return await work.save(self._settling.succeeded(changed, OperationType.UPDATE), last=True)
 
     async def _take_back(self, work: Work, instance: Instance, reason: DomainError) -> None:
+        await work.check_held()
         try:
             await self._settling.take_back_update(work, instance, str(reason))
         except DomainError as error:

@@ -220,6 +220,7 @@ class Instances(InstanceChanging, InstanceDeletion):
             raise
 
     async def _undo(self, work: Work, instance: Instance, reason: DomainError) -> None:
+        await work.check_held()
         try:
             await self._settling.undo_creation(work, instance)
         except DomainError as error:

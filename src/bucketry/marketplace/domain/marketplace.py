@@ -29,6 +29,11 @@ class Marketplace:
     bindings: Bindings
     finishing: Finishing
     background: Background
+    records: Records
+
+    async def check(self) -> None:
+        """Raises RecordsUnavailable where orders can't be taken now."""
+        await self.records.check()
 
     async def resume_unfinished(self) -> int:
         """For the keeper: at start, then every half minute or so. Answers how many instances it looked after."""
@@ -40,17 +45,21 @@ def make_marketplace(
     records: Records,
     engines: Mapping[str, Engine],
     envelope: Envelope,
-    clock_ms: ClockMs = system_clock_ms,
+    clock_ms: ClockMs | None = None,
     lease_ms: int = LEASE_MS,
     wait_ms: int = WAIT_MS,
     moment_ms: int = MOMENT_MS,
 ) -> Marketplace:
-    """Join the parts. Raises CatalogError if a plan names an engine that is not there."""
+    """Join the parts. Raises CatalogError if a plan names an engine that is not there.
+
+    Without `clock_ms` holds go by the clock of the records, and all else by that of this machine.
+    """
     for plan in catalog.plans():
         if plan.engine not in engines:
             known = ", ".join(sorted(engines)) or "none"
             raise CatalogError(f"plan {plan.name} names the engine {plan.engine!r}; configured are: {known}")
-    holds = Holds(records, clock_ms, lease_ms, wait_ms, moment_ms)
+    holds = Holds(records, clock_ms or records.clock_ms, lease_ms, wait_ms, moment_ms)
+    clock_ms = clock_ms or system_clock_ms
     context = Context(catalog, records, engines, envelope, clock_ms, holds)
     settling = Settling(context)
     finishing = Finishing(context, settling)
@@ -62,4 +71,5 @@ def make_marketplace(
         Bindings(context, settling, finishing),
         finishing,
         Background(),
+        records,
     )

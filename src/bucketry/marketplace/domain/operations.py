@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from bucketry.kernel import ids, logs
 from bucketry.marketplace.domain.errors import DomainError
+from bucketry.marketplace.domain.ports import RecordsUnavailable
 
 _log = logs.get("operations")
 _Result = TypeVar("_Result")
@@ -87,5 +88,7 @@ class Background:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()  # asked, so that it is not reported as forgotten
-        if error is not None and not isinstance(error, DomainError):
+        if isinstance(error, RecordsUnavailable):
+            _log.warning("an order was broken off and will be finished later", reason=str(error))
+        elif error is not None and not isinstance(error, DomainError):
             _log.error("an order failed", exc_info=error)

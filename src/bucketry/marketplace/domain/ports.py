@@ -209,7 +209,15 @@ class StillReferenced(Exception):
 
 
 class HoldLost(Exception):
-    """The hold on an instance ran out and another took it; nothing was written."""
+    """The hold on an instance ran out and another took it; nothing was written.
+
+    No DomainError, so that nobody who undoes what failed undoes the work of the one who has the hold now.
+    """
+
+
+class RecordsUnavailable(Exception):
+    """The database can't be reached, or can't work. What was being written then may be there or not: whoever was in the
+    middle of an order stops where it is, and the order is finished or undone later. The text is fit for callers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +272,8 @@ class InstanceRecords(Protocol):
         ...
 
     async def hold_instance(self, guid: str, hold: Hold, now_ms: int) -> Instance | Held:
-        """Take the hold if it is free or ran out before `now_ms`, and read the instance as it is then."""
+        """Take the hold if it is free, its own already, or ran out before `now_ms`, and read the instance as it is
+        then."""
         ...
 
     async def renew_hold(self, guid: str, hold: Hold) -> bool:
@@ -360,6 +369,14 @@ class SealedRecords(Protocol):
 
 
 class Records(PlaceRecords, InstanceRecords, BindingRecords, EndedRecords, SealedRecords, Protocol):
-    """The whole of the marketplace's state."""
+    """The whole of the marketplace's state. Each call may raise RecordsUnavailable."""
+
+    def clock_ms(self) -> int:
+        """Now, by the clock that all processes which share the records go by: that of holds."""
+        ...
+
+    async def check(self) -> None:
+        """Raises RecordsUnavailable where nothing can be read."""
+        ...
 
     async def close(self) -> None: ...

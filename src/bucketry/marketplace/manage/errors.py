@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from bucketry.marketplace.domain import errors as domain
+from bucketry.marketplace.domain.ports import RecordsUnavailable
 from bucketry.marketplace.web import statuses
 from bucketry.marketplace.web.answers import json_answer
 from bucketry.marketplace.web.json_body import MalformedBody
@@ -57,6 +58,8 @@ def answer_to(_request: web.Request, error: Exception) -> web.Response | None:
             return json_answer(document(error.code, str(error), details=error.details), status_of(error))
         case MalformedBody():
             return json_answer(document("InvalidRequest", str(error), "See docs/api.md for its fields."), 400)
+        case RecordsUnavailable():
+            return json_answer(document("RecordsUnavailable", str(error)), 503)
         case UnforeseenFailure():
             return json_answer(document("InternalError", str(error)), 500)
         case web.HTTPException():

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from aiohttp import web
 
 from bucketry.marketplace.domain import errors as domain
+from bucketry.marketplace.domain.ports import RecordsUnavailable
 from bucketry.marketplace.web.answers import json_answer
 from bucketry.marketplace.web.json_body import MalformedBody
 from bucketry.marketplace.web.middlewares import UnforeseenFailure
@@ -124,6 +125,8 @@ def answer_to(_request: web.Request, error: Exception) -> web.StreamResponse | N
         return _body(AsyncRequired.status, AsyncRequired.code, str(error))
     if isinstance(error, domain.DomainError):
         return _body(status_of(error), error.code, str(error))
+    if isinstance(error, RecordsUnavailable):
+        return _body(503, "RecordsUnavailable", str(error))
     if isinstance(error, UnforeseenFailure):
         return _body(500, "InternalError", str(error))
     if isinstance(error, web.HTTPException):

@@ -1,137 +1,184 @@
 """The connection to the marketplace's database: transactions in threads, and the schema brought up to date.
 
-SQLite runs in WAL mode by a driver of our own (sqlite_driver.py): one sync a commit. Writes begin with BEGIN IMMEDIATE,
-so that none fails half way for a lock, and go through one thread, first come, first served: SQLite's own waiting polls,
-and some would wait for seconds while others pass them.
+On SQLite writes go through one thread, first come, first served: its own waiting polls, and some would wait for seconds
+while others pass them. On PostgreSQL several replicas share the database, and its locks decide between them.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy import event
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
-from bucketry.marketplace.domain.ports import Duplicate, StillReferenced
-from bucketry.marketplace.records import sqlite_driver
+from bucketry.kernel import logs
+from bucketry.kernel.clock import system_clock_ms
+from bucketry.marketplace.domain.ports import RecordsUnavailable
+from bucketry.marketplace.records import connecting
+from bucketry.marketplace.records.connecting import IS_BRIEF, IS_WRITE
+from bucketry.marketplace.records.shared_clock import SharedClock
 
 HEAD = "0002"  # the newest migration; a test compares
-_BUSY_TIMEOUT_MS = 30_000
 _THREADS = 8
-_IS_WRITE = "bucketry_is_write"
-_IS_BRIEF = "bucketry_is_brief"
+_ATTEMPTS = 3
+_MIGRATION_LOCK = 0x6275636B65747279  # "bucketry": held while a database is migrated
+_NOW_MS = sa.text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)")
 
 _Result = TypeVar("_Result")
+_log = logs.get("records")
 
 
 class NewerRecords(Exception):
     """The records were written by a later bucketry: never guessed at."""
 
 
-def make_engine(url: str) -> sa.Engine:
-    """An engine for a database URL as SQLAlchemy writes them."""
-    if not _is_sqlite(url):
-        return sa.create_engine(url, pool_size=_THREADS, max_overflow=0, pool_pre_ping=True)
-    engine = sa.create_engine(
-        url,
-        module=sqlite_driver,
-        pool_size=_THREADS + 1,
-        max_overflow=0,
-        poolclass=sa.QueuePool,
-        connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000},
-    )
-
-    @event.listens_for(engine, "connect")
-    def _connected(connection: sqlite_driver.Connection, _record: object) -> None:
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-            connection.apsw.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begun(connection: sa.Connection) -> None:
-        options = connection.get_execution_options()
-        if options.get(_IS_WRITE, False):
-            synchronous = "NORMAL" if options.get(_IS_BRIEF, False) else "FULL"  # without and with a sync in WAL mode
-            driver = connection.connection.dbapi_connection
-            assert isinstance(driver, sqlite_driver.Connection)
-            driver.apsw.execute(f"PRAGMA synchronous = {synchronous}")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(_IS_WRITE, False) else "BEGIN")
-
-    return engine
-
-
-def _is_sqlite(url: str) -> bool:
-    return sa.make_url(url).get_backend_name() == "sqlite"
-
-
-def sqlite_url(path: Path) -> str:
-    """The URL of an SQLite file."""
-    return str(sa.URL.create("sqlite", database=str(path)))
-
-
 class Database:
-    """Runs functions of a connection in threads, each in a transaction of its own."""
+    """Runs functions of a connection in threads, each in a transaction of its own.
+
+    Such a function must bear being run again from its beginning: what failed and surely left nothing is repeated.
+    """
 
     def __init__(self, url: str) -> None:
-        self.engine = make_engine(url)
-        self._writer = self.engine.execution_options(**{_IS_WRITE: True})
-        self._brief = self.engine.execution_options(**{_IS_WRITE: True, _IS_BRIEF: True})
+        self.name = connecting.describe(url)
+        self._is_sqlite = connecting.is_sqlite(url)
+        self._reader: sa.Engine
+        self._writer: sa.Engine
+        self._brief: sa.Engine
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="records")
-        self._writing = ThreadPoolExecutor(1, thread_name_prefix="records-writer") if _is_sqlite(url) else self._threads
+        if self._is_sqlite:
+            self.engine = connecting.sqlite_engine(url, _THREADS + 1)
+            self._reader = self.engine
+            self._writer = self.engine.execution_options(**{IS_WRITE: True})
+            self._brief = self.engine.execution_options(**{IS_WRITE: True, IS_BRIEF: True})
+            self._writing = ThreadPoolExecutor(1, thread_name_prefix="records-writer")
+        else:
+            self.engine = self._writer = connecting.postgresql_engine(url, _THREADS, is_quick=False)
+            self._reader = self._brief = connecting.postgresql_engine(url, _THREADS, is_quick=True)
+            self._writing = self._threads
+        self._clock = None if self._is_sqlite else SharedClock(self._ask_time)
 
     async def read(self, work: Callable[[sa.Connection], _Result]) -> _Result:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, self.engine, work)
+        """On PostgreSQL each of several queries sees what is there when it is asked."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, self._reader, work)
 
     async def write(self, work: Callable[[sa.Connection], _Result], is_brief: bool = False) -> _Result:
-        """Durable when it returns; with `is_brief`, only what a process that dies may leave is (a power cut may take it
-        back, though never what was written before). Raises Duplicate, StillReferenced where a constraint says no."""
+        """Durable when it returns; with `is_brief`, for one statement that may be repeated, only what a process that
+        dies may leave is (a power cut may take it back, though never what was written before). Raises Duplicate,
+        StillReferenced where a constraint says no, RecordsUnavailable."""
         engine = self._brief if is_brief else self._writer
         return await asyncio.get_running_loop().run_in_executor(self._writing, self._run, engine, work)
 
-    @staticmethod
-    def _run(engine: sa.Engine, work: Callable[[sa.Connection], _Result]) -> _Result:
-        try:
-            with engine.begin() as connection:
-                return work(connection)
-        except IntegrityError as error:
-            raise _meaning(error) from None
+    def _run(self, engine: sa.Engine, work: Callable[[sa.Connection], _Result]) -> _Result:
+        for attempt in range(1, _ATTEMPTS + 1):
+            is_committing = False
+            try:
+                with engine.begin() as connection:
+                    result = work(connection)
+                    is_committing = engine is self._writer
+                return result
+            except IntegrityError as error:
+                raise connecting.meaning(error) from None
+            except SQLAlchemyError as error:
+                if self._is_sqlite or not _is_trouble(error):
+                    raise
+                # A broken connection in the middle of a commit says nothing about what came of it: never repeated.
+                if attempt < _ATTEMPTS and _left_nothing(error, is_committing):
+                    continue
+                raise self._unavailable(error) from None
+        raise AssertionError("the last attempt returns or raises")
+
+    def _unavailable(self, error: Exception) -> RecordsUnavailable:
+        _log.error("the database of the records can't be used", database=self.name, reason=connecting.reason(error))
+        return RecordsUnavailable(
+            "The marketplace's database can't be reached or can't work now. Repeat the request later; what was under "
+            "way is finished or undone then."
+        )
+
+    # ---- time
+
+    def clock_ms(self) -> int:
+        """The time that all go by who share the database; SQLite is shared on one machine alone."""
+        if self._clock is None:
+            return system_clock_ms()
+        if self._clock.is_old:
+            self._threads.submit(self._set_clock)
+        return self._clock.now_ms()
+
+    def _set_clock(self) -> None:
+        assert self._clock is not None, "only asked where there is one"
+        with contextlib.suppress(SQLAlchemyError):  # asked again soon
+            if self._clock.is_old:
+                self._clock.set()
+
+    def _ask_time(self) -> int:
+        with self._reader.connect() as connection:
+            return int(connection.execute(_NOW_MS).scalar_one())
+
+    # ---- the schema
+
+    def look(self, work: Callable[[sa.Connection], _Result]) -> _Result:
+        """Read, in the caller's thread. RecordsUnavailable, whose text says why."""
+        with self._told(), self._reader.begin() as connection:
+            return work(connection)
+
+    def version(self) -> str | None:
+        """Of the schema that is there; None where there is none. RecordsUnavailable."""
+        return self.look(_version)
 
     def migrate(self) -> None:
-        """Bring the schema to HEAD; quick where it is there. Several processes may call it at once. NewerRecords."""
-        with self._writer.begin() as connection:
-            version = _version(connection)
-            if version is not None and version > HEAD:
-                raise NewerRecords(
-                    f"{self.engine.url.database} was written by a newer bucketry (format {version}, this one knows up "
-                    f"to {HEAD}); run that version, or restore a backup made before it."
-                )
-            if version != HEAD:
-                _upgrade(connection)
+        """Bring the schema to HEAD; quick where it is there. Several processes may call it at once: one does it, the
+        others wait. NewerRecords; RecordsUnavailable, whose text says why."""
+        with self._told():
+            if self._clock is not None:
+                self._clock.set()
+            with self._writer.begin() as connection:
+                if self._version_here(connection) != HEAD:
+                    self._wait_for_turn(connection)
+                    if self._version_here(connection) != HEAD:  # another did it while this one waited
+                        _upgrade(connection)
+
+    def _version_here(self, connection: sa.Connection) -> str | None:
+        version = _version(connection)
+        if version is not None and version > HEAD:
+            raise NewerRecords(
+                f"{self.name} was written by a newer bucketry (format {version}, this one knows up to {HEAD}); "
+                "run that version, or restore a backup made before it."
+            )
+        return version
+
+    def _wait_for_turn(self, connection: sa.Connection) -> None:
+        """SQLite has one writer at a time anyway."""
+        if not self._is_sqlite:
+            connection.execute(sa.text("SET LOCAL lock_timeout = 0"))
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """What PostgreSQL says of why it can't be used, in one sentence."""
+        try:
+            yield
+        except SQLAlchemyError as error:
+            if self._is_sqlite:
+                raise
+            raise RecordsUnavailable(
+                f"{self.name} can't be used: {connecting.reason(error)}. Check [database] url, and that the server "
+                "runs and lets this user in."
+            ) from None
 
     async def close(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, self.dispose)
+
+    def dispose(self) -> None:
+        """Wait for what runs, then close the connections."""
         self._writing.shutdown()
         self._threads.shutdown()
         self.engine.dispose()
-
-
-def _meaning(error: IntegrityError) -> Exception:
-    """What a refused constraint means: by the constraint's name (PostgreSQL) or by its columns (SQLite)."""
-    name = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
-    text = name or str(error.orig)
-    if name is None and text.startswith("UNIQUE constraint failed: "):
-        columns = [column.partition(".")[2] for column in text.removeprefix("UNIQUE constraint failed: ").split(", ")]
-        text = "pk_" if columns == ["guid"] else "uq_" + "_".join(columns)
-    if text.startswith("pk_"):
-        return Duplicate("guid")
-    if text.startswith("uq_"):
-        return Duplicate("name" if text.endswith("name") else "app" if text.endswith("app_guid") else "bucket")
-    if text.startswith("fk_") or text == "FOREIGN KEY constraint failed":
-        return StillReferenced()
-    return error
+        self._reader.dispose()
 
 
 def _version(connection: sa.Connection) -> str | None:
@@ -149,3 +196,17 @@ def _upgrade(connection: sa.Connection) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def _is_trouble(error: SQLAlchemyError) -> bool:
+    """Whether the database is in trouble, not the statement: no connection, no room, no turn."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or isinstance(error, sa.exc.OperationalError | sa.exc.InternalError)
+    return isinstance(error, sa.exc.TimeoutError)
+
+
+def _left_nothing(error: SQLAlchemyError, is_committing: bool) -> bool:
+    """Whether the work can be run again: the server took it back, or it broke before the commit was sent."""
+    if not isinstance(error, DBAPIError):
+        return False
+    return connecting.was_taken_back(error) or (error.connection_invalidated and not is_committing)

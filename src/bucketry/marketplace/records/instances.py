@@ -32,8 +32,12 @@ _IN_SPACE = instances.c.space_guid == sa.bindparam("of_space")
 _INSERT = instances.insert()
 _CHANGE_MINE = instances.update().where(_MINE)
 _DELETE_MINE = instances.delete().where(_MINE)
-_IS_MINE = sa.select(sa.literal(1)).where(_MINE).with_for_update(of=instances)
-_TAKE = instances.update().where(_GUID, _IS_FREE).returning(instances)
+# The weaker lock lets bindings that mention the instance be written beside it, so that two never wait for each other.
+_IS_MINE = sa.select(sa.literal(1)).where(_MINE).with_for_update(of=instances, key_share=True)
+_IS_MINE_ALONE = sa.select(sa.literal(1)).where(_MINE).with_for_update(of=instances)
+# Its own as well: where the answer was lost with the connection, the same is asked again.
+_TAKE = instances.update().where(_GUID, _IS_FREE | (instances.c.holder == sa.bindparam("of_holder")))
+_TAKE = _TAKE.returning(instances)
 _IS_THERE = sa.select(instances.c.guid).where(_GUID)
 _GET = sa.select(instances).where(_GUID)
 _FIND = sa.select(instances).where(_IN_SPACE, instances.c.name == sa.bindparam("of_name")).limit(2)
@@ -80,7 +84,8 @@ class InstanceQueries:
             raise Duplicate("guid") if await self.get_instance(instance.guid) else Duplicate("name") from None
 
     async def hold_instance(self, guid: str, hold: Hold, now_ms: int) -> Instance | Held:
-        taken = {"of_guid": guid, "now_ms": now_ms, "holder": hold.holder, "held_until_ms": hold.until_ms}
+        taken = {"of_guid": guid, "now_ms": now_ms, "of_holder": hold.holder}
+        taken |= {"holder": hold.holder, "held_until_ms": hold.until_ms}
 
         def work(connection: sa.Connection) -> Instance | Held:
             row = connection.execute(_TAKE, taken).one_or_none()
@@ -114,11 +119,15 @@ class InstanceQueries:
         await self._database.write(work)
 
     async def delete_instance(self, guid: str, holder: str, told: EndedOperation | None = None) -> None:
+        mine = {"of_guid": guid, "of_holder": holder}
+
         def work(connection: sa.Connection) -> None:
+            # Locked first: no mention comes in between its removal and that of the instance.
+            if not connection.execute(_IS_MINE_ALONE, mine).scalar():
+                raise HoldLost
             ended.put(connection, guid, "", told)
             connection.execute(_FORGET_MENTIONS, {"of_guid": guid})
-            if not connection.execute(_DELETE_MINE, {"of_guid": guid, "of_holder": holder}).rowcount:
-                raise HoldLost  # takes the first statement back, too
+            connection.execute(_DELETE_MINE, mine)
 
         await self._database.write(work)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+
 from bucketry.marketplace.records.bindings import BindingQueries
 from bucketry.marketplace.records.database import Database
 from bucketry.marketplace.records.ended import EndedQueries
 from bucketry.marketplace.records.instances import InstanceQueries
 from bucketry.marketplace.records.places import PlaceQueries
 from bucketry.marketplace.records.sealing import SealedQueries
+
+_ANYTHING = sa.select(sa.literal(1))
 
 
 class SqlRecords(PlaceQueries, InstanceQueries, BindingQueries, EndedQueries, SealedQueries):
@@ -16,14 +20,20 @@ class SqlRecords(PlaceQueries, InstanceQueries, BindingQueries, EndedQueries, Se
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def clock_ms(self) -> int:
+        return self._database.clock_ms()
+
+    async def check(self) -> None:
+        await self._database.read(lambda connection: connection.execute(_ANYTHING))
+
     async def close(self) -> None:
         await self._database.close()
 
 
 def open_records(url: str) -> SqlRecords:
-    """Open the database at `url` (database.sqlite_url() for a file) and bring its schema up to date.
+    """Open the database at `url` (connecting.sqlite_url() for a file) and bring its schema up to date.
 
-    Blocks while migrations run; call it before serving. Raises sqlalchemy.exc.SQLAlchemyError if it can't be opened.
+    Blocks while migrations run; call it before serving. Raises RecordsUnavailable, NewerRecords.
     """
     database = Database(url)
     database.migrate()

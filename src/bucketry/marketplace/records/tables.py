@@ -3,6 +3,9 @@
 `local_…` columns are set for what was ordered on this server and NULL for what foreign platforms ordered: unique
 constraints and foreign keys bind the first and leave the second alone, since NULLs differ from each other.
 Only types that SQLite and PostgreSQL share are used. Changing anything here needs a migration beside it.
+
+Texts are compared byte by byte on both: in the order of a language, PostgreSQL's indexes would break with the next
+version of the system's locales, and two databases would list names differently.
 """
 
 from __future__ import annotations
@@ -18,11 +21,13 @@ metadata = sa.MetaData(
     }
 )
 
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
 quotas = sa.Table(
     "quotas",
     metadata,
-    sa.Column("guid", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("guid", TEXT, primary_key=True),
+    sa.Column("name", TEXT, nullable=False, unique=True),
     sa.Column("allows_paid_plans", sa.Boolean, nullable=False),
     sa.Column("created_ms", sa.BigInteger, nullable=False),
 )
@@ -30,18 +35,18 @@ quotas = sa.Table(
 orgs = sa.Table(
     "orgs",
     metadata,
-    sa.Column("guid", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, nullable=False, unique=True),
-    sa.Column("quota_guid", sa.Text, sa.ForeignKey("quotas.guid"), nullable=False, index=True),
+    sa.Column("guid", TEXT, primary_key=True),
+    sa.Column("name", TEXT, nullable=False, unique=True),
+    sa.Column("quota_guid", TEXT, sa.ForeignKey("quotas.guid"), nullable=False, index=True),
     sa.Column("created_ms", sa.BigInteger, nullable=False),
 )
 
 spaces = sa.Table(
     "spaces",
     metadata,
-    sa.Column("guid", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("org_guid", sa.Text, sa.ForeignKey("orgs.guid"), nullable=False),
+    sa.Column("guid", TEXT, primary_key=True),
+    sa.Column("name", TEXT, nullable=False),
+    sa.Column("org_guid", TEXT, sa.ForeignKey("orgs.guid"), nullable=False),
     sa.Column("created_ms", sa.BigInteger, nullable=False),
     sa.UniqueConstraint("org_guid", "name"),
 )
@@ -49,9 +54,9 @@ spaces = sa.Table(
 apps = sa.Table(
     "apps",
     metadata,
-    sa.Column("guid", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("space_guid", sa.Text, sa.ForeignKey("spaces.guid"), nullable=False),
+    sa.Column("guid", TEXT, primary_key=True),
+    sa.Column("name", TEXT, nullable=False),
+    sa.Column("space_guid", TEXT, sa.ForeignKey("spaces.guid"), nullable=False),
     sa.Column("created_ms", sa.BigInteger, nullable=False),
     sa.UniqueConstraint("space_guid", "name"),
 )
@@ -59,29 +64,29 @@ apps = sa.Table(
 instances = sa.Table(
     "instances",
     metadata,
-    sa.Column("guid", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("org_guid", sa.Text, nullable=False),
-    sa.Column("space_guid", sa.Text, nullable=False),
-    sa.Column("local_space_guid", sa.Text, sa.ForeignKey("spaces.guid")),
-    sa.Column("service_guid", sa.Text, nullable=False),
-    sa.Column("plan_guid", sa.Text, nullable=False),
-    sa.Column("parameters", sa.Text, nullable=False),  # JSON
-    sa.Column("tags", sa.Text, nullable=False),  # JSON
-    sa.Column("state", sa.Text, nullable=False),
-    sa.Column("engine", sa.Text, nullable=False),
-    sa.Column("bucket", sa.Text, nullable=False),
-    sa.Column("last_type", sa.Text, nullable=False),
-    sa.Column("last_state", sa.Text, nullable=False),
-    sa.Column("last_description", sa.Text, nullable=False),
+    sa.Column("guid", TEXT, primary_key=True),
+    sa.Column("name", TEXT, nullable=False),
+    sa.Column("org_guid", TEXT, nullable=False),
+    sa.Column("space_guid", TEXT, nullable=False),
+    sa.Column("local_space_guid", TEXT, sa.ForeignKey("spaces.guid")),
+    sa.Column("service_guid", TEXT, nullable=False),
+    sa.Column("plan_guid", TEXT, nullable=False),
+    sa.Column("parameters", TEXT, nullable=False),  # JSON
+    sa.Column("tags", TEXT, nullable=False),  # JSON
+    sa.Column("state", TEXT, nullable=False),
+    sa.Column("engine", TEXT, nullable=False),
+    sa.Column("bucket", TEXT, nullable=False),
+    sa.Column("last_type", TEXT, nullable=False),
+    sa.Column("last_state", TEXT, nullable=False),
+    sa.Column("last_description", TEXT, nullable=False),
     sa.Column("last_ms", sa.BigInteger, nullable=False),
     sa.Column("created_ms", sa.BigInteger, nullable=False),
     sa.Column("updated_ms", sa.BigInteger, nullable=False),
-    sa.Column("holder", sa.Text),  # who works on it; NULL: nobody
+    sa.Column("holder", TEXT),  # who works on it; NULL: nobody
     sa.Column("held_until_ms", sa.BigInteger, nullable=False),
-    sa.Column("operation_id", sa.Text, nullable=False, server_default=""),
-    sa.Column("maintenance_version", sa.Text, nullable=False, server_default=""),
-    sa.Column("pending", sa.Text),  # JSON
+    sa.Column("operation_id", TEXT, nullable=False, server_default=""),
+    sa.Column("maintenance_version", TEXT, nullable=False, server_default=""),
+    sa.Column("pending", TEXT),  # JSON
     sa.UniqueConstraint("local_space_guid", "name"),
     sa.UniqueConstraint("engine", "bucket"),
     sa.Index("ix_instances_space_guid_name", "space_guid", "name"),
@@ -98,19 +103,19 @@ sa.Index(
 bindings = sa.Table(
     "bindings",
     metadata,
-    sa.Column("guid", sa.Text, primary_key=True),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("local_key_name", sa.Text),
-    sa.Column("instance_guid", sa.Text, sa.ForeignKey("instances.guid"), nullable=False),
-    sa.Column("app_guid", sa.Text, index=True),
-    sa.Column("local_app_guid", sa.Text, sa.ForeignKey("apps.guid"), index=True),
-    sa.Column("parameters", sa.Text, nullable=False),  # JSON
-    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("guid", TEXT, primary_key=True),
+    sa.Column("kind", TEXT, nullable=False),
+    sa.Column("name", TEXT, nullable=False),
+    sa.Column("local_key_name", TEXT),
+    sa.Column("instance_guid", TEXT, sa.ForeignKey("instances.guid"), nullable=False),
+    sa.Column("app_guid", TEXT, index=True),
+    sa.Column("local_app_guid", TEXT, sa.ForeignKey("apps.guid"), index=True),
+    sa.Column("parameters", TEXT, nullable=False),  # JSON
+    sa.Column("state", TEXT, nullable=False),
     sa.Column("created_ms", sa.BigInteger, nullable=False),
     sa.Column("sealed_key", sa.LargeBinary),
-    sa.Column("operation_id", sa.Text, nullable=False, server_default=""),
-    sa.Column("predecessor_guid", sa.Text),
+    sa.Column("operation_id", TEXT, nullable=False, server_default=""),
+    sa.Column("predecessor_guid", TEXT),
     sa.UniqueConstraint("instance_guid", "local_key_name"),
     sa.UniqueConstraint("instance_guid", "local_app_guid"),
 )
@@ -126,8 +131,8 @@ sa.Index(
 binding_instances = sa.Table(
     "binding_instances",
     metadata,
-    sa.Column("binding_guid", sa.Text, sa.ForeignKey("bindings.guid", ondelete="CASCADE"), primary_key=True),
-    sa.Column("instance_guid", sa.Text, sa.ForeignKey("instances.guid"), primary_key=True, index=True),
+    sa.Column("binding_guid", TEXT, sa.ForeignKey("bindings.guid", ondelete="CASCADE"), primary_key=True),
+    sa.Column("instance_guid", TEXT, sa.ForeignKey("instances.guid"), primary_key=True, index=True),
     sa.Column("position", sa.Integer, nullable=False),
 )
 
@@ -135,10 +140,10 @@ binding_instances = sa.Table(
 ended_operations = sa.Table(
     "ended_operations",
     metadata,
-    sa.Column("instance_guid", sa.Text, primary_key=True),
-    sa.Column("binding_guid", sa.Text, primary_key=True),
-    sa.Column("type", sa.Text, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
-    sa.Column("description", sa.Text, nullable=False),
+    sa.Column("instance_guid", TEXT, primary_key=True),
+    sa.Column("binding_guid", TEXT, primary_key=True),
+    sa.Column("type", TEXT, nullable=False),
+    sa.Column("state", TEXT, nullable=False),
+    sa.Column("description", TEXT, nullable=False),
     sa.Column("ended_ms", sa.BigInteger, nullable=False, index=True),
 )

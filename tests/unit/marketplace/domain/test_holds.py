@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
 from bucketry.kernel.clock import system_clock_ms
-from bucketry.marketplace.domain.errors import Busy
+from bucketry.marketplace.domain.bindings import BindingOrder
+from bucketry.marketplace.domain.errors import Busy, EngineUnavailable
 from bucketry.marketplace.domain.holds import Holds
+from bucketry.marketplace.domain.ports import HoldLost
+from bucketry.marketplace.domain.values import BindingKind, BindingState, InstanceState
 from tests.kit.marketplace import LEASE_MS, World
 
 
@@ -29,8 +34,75 @@ async def test_a_hold_left_by_a_crash_runs_out(world: World) -> None:
         world.clock.now_ms += LEASE_MS + 1
         async with Holds(world.records, world.clock).work(instance.guid) as work:
             assert await work.take(is_patient=False)
-            with pytest.raises(Busy):
+            with pytest.raises(HoldLost):
                 await crashed.save(instance)
+
+
+async def test_whoever_lost_the_hold_is_told_that_it_is_busy(world: World) -> None:
+    instance = await world.create()
+
+    async def stand_still() -> None:
+        async with Holds(world.records, world.clock).work(instance.guid) as slow:
+            await slow.take()
+            world.clock.now_ms += LEASE_MS + 1
+            async with Holds(world.records, world.clock).work(instance.guid) as work:
+                assert await work.take(is_patient=False)
+                await slow.save(instance)
+
+    with pytest.raises(Busy, match="took this service instance over"):
+        await stand_still()
+
+
+class Overtaken:
+    """An engine whose calls last until another process, on the same engine, has done the same order."""
+
+    def __init__(self, world: World, overtake: Callable[[], Awaitable[object]], then: Exception | None) -> None:
+        self._world = world
+        self._overtake = overtake
+        self._then = then
+        self.name = world.engine.name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._world.engine, name)
+
+    async def configure(self, *arguments: Any, **named: Any) -> None:
+        await self._pass(self._world.engine.configure(*arguments, **named))
+
+    async def grant(self, *arguments: Any) -> Any:
+        return await self._pass(self._world.engine.grant(*arguments))
+
+    async def _pass(self, call: Awaitable[Any]) -> Any:
+        result = await call
+        self._world.clock.now_ms += LEASE_MS + 1  # as if this process had stood still
+        await self._overtake()
+        if self._then:
+            raise self._then
+        return result
+
+
+@pytest.mark.parametrize("then", [None, EngineUnavailable("It did not answer.")], ids=["done", "failed"])
+async def test_an_order_that_was_overtaken_undoes_nothing_of_the_others_work(
+    world: World, then: Exception | None
+) -> None:
+    """A replica that stood still for longer than its hold wakes up when another has answered the same order."""
+    order = world.order()
+    replica = world.process()
+    slow = world.process(engine=Overtaken(world, lambda: replica.instances.provision(order), then))
+    with pytest.raises(Busy):
+        await slow.instances.provision(order)
+    instance = await world.records.get_instance(order.guid)
+    assert instance is not None
+    assert instance.state is InstanceState.READY
+    assert instance.bucket in world.engine.buckets
+
+    binding = BindingOrder("b", order.guid, BindingKind.APP, "", "app", False, {})
+    slow = world.process(engine=Overtaken(world, lambda: replica.bindings.bind(binding), then))
+    with pytest.raises(Busy):
+        await slow.bindings.bind(binding)
+    made = await world.records.get_binding("b")
+    assert made is not None
+    assert made.state is BindingState.READY
+    assert "b" in world.engine.keys
 
 
 async def test_a_hold_is_renewed_while_its_work_lasts(world: World) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from bucketry.marketplace.records.tables import TEXT
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -24,8 +26,8 @@ def upgrade() -> None:
 def _quotas() -> None:
     op.create_table(
         "quotas",
-        sa.Column("guid", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("guid", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
         sa.Column("allows_paid_plans", sa.Boolean(), nullable=False),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("guid", name="pk_quotas"),
@@ -36,9 +38,9 @@ def _quotas() -> None:
 def _orgs() -> None:
     op.create_table(
         "orgs",
-        sa.Column("guid", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("quota_guid", sa.Text(), nullable=False),
+        sa.Column("guid", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("quota_guid", TEXT, nullable=False),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["quota_guid"], ["quotas.guid"], name="fk_orgs_quota_guid"),
         sa.PrimaryKeyConstraint("guid", name="pk_orgs"),
@@ -50,9 +52,9 @@ def _orgs() -> None:
 def _spaces() -> None:
     op.create_table(
         "spaces",
-        sa.Column("guid", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("org_guid", sa.Text(), nullable=False),
+        sa.Column("guid", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("org_guid", TEXT, nullable=False),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["org_guid"], ["orgs.guid"], name="fk_spaces_org_guid"),
         sa.PrimaryKeyConstraint("guid", name="pk_spaces"),
@@ -63,9 +65,9 @@ def _spaces() -> None:
 def _apps() -> None:
     op.create_table(
         "apps",
-        sa.Column("guid", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("space_guid", sa.Text(), nullable=False),
+        sa.Column("guid", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("space_guid", TEXT, nullable=False),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["space_guid"], ["spaces.guid"], name="fk_apps_space_guid"),
         sa.PrimaryKeyConstraint("guid", name="pk_apps"),
@@ -76,25 +78,25 @@ def _apps() -> None:
 def _instances() -> None:
     op.create_table(
         "instances",
-        sa.Column("guid", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("org_guid", sa.Text(), nullable=False),
-        sa.Column("space_guid", sa.Text(), nullable=False),
-        sa.Column("local_space_guid", sa.Text(), nullable=True),
-        sa.Column("service_guid", sa.Text(), nullable=False),
-        sa.Column("plan_guid", sa.Text(), nullable=False),
-        sa.Column("parameters", sa.Text(), nullable=False),
-        sa.Column("tags", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("engine", sa.Text(), nullable=False),
-        sa.Column("bucket", sa.Text(), nullable=False),
-        sa.Column("last_type", sa.Text(), nullable=False),
-        sa.Column("last_state", sa.Text(), nullable=False),
-        sa.Column("last_description", sa.Text(), nullable=False),
+        sa.Column("guid", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("org_guid", TEXT, nullable=False),
+        sa.Column("space_guid", TEXT, nullable=False),
+        sa.Column("local_space_guid", TEXT, nullable=True),
+        sa.Column("service_guid", TEXT, nullable=False),
+        sa.Column("plan_guid", TEXT, nullable=False),
+        sa.Column("parameters", TEXT, nullable=False),
+        sa.Column("tags", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("engine", TEXT, nullable=False),
+        sa.Column("bucket", TEXT, nullable=False),
+        sa.Column("last_type", TEXT, nullable=False),
+        sa.Column("last_state", TEXT, nullable=False),
+        sa.Column("last_description", TEXT, nullable=False),
         sa.Column("last_ms", sa.BigInteger(), nullable=False),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.Column("updated_ms", sa.BigInteger(), nullable=False),
-        sa.Column("holder", sa.Text(), nullable=True),
+        sa.Column("holder", TEXT, nullable=True),
         sa.Column("held_until_ms", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["local_space_guid"], ["spaces.guid"], name="fk_instances_local_space_guid"),
         sa.PrimaryKeyConstraint("guid", name="pk_instances"),
@@ -114,15 +116,15 @@ def _instances() -> None:
 def _bindings() -> None:
     op.create_table(
         "bindings",
-        sa.Column("guid", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("local_key_name", sa.Text(), nullable=True),
-        sa.Column("instance_guid", sa.Text(), nullable=False),
-        sa.Column("app_guid", sa.Text(), nullable=True),
-        sa.Column("local_app_guid", sa.Text(), nullable=True),
-        sa.Column("parameters", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("guid", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("local_key_name", TEXT, nullable=True),
+        sa.Column("instance_guid", TEXT, nullable=False),
+        sa.Column("app_guid", TEXT, nullable=True),
+        sa.Column("local_app_guid", TEXT, nullable=True),
+        sa.Column("parameters", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.Column("sealed_key", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(["instance_guid"], ["instances.guid"], name="fk_bindings_instance_guid"),
@@ -145,8 +147,8 @@ def _bindings() -> None:
 def _binding_instances() -> None:
     op.create_table(
         "binding_instances",
-        sa.Column("binding_guid", sa.Text(), nullable=False),
-        sa.Column("instance_guid", sa.Text(), nullable=False),
+        sa.Column("binding_guid", TEXT, nullable=False),
+        sa.Column("instance_guid", TEXT, nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["binding_guid"], ["bindings.guid"], name="fk_binding_instances_binding_guid", ondelete="CASCADE"
