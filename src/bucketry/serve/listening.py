@@ -1,8 +1,10 @@
-"""Listening sockets that several processes share, accepted from one at a time.
+"""Listening sockets that several processes share, accepted from a few at a time.
 
 The supervisor binds; every worker of a kind accepts from the same socket. A loop's own accept takes all that wait at
-once, so one worker would get a whole burst of connections and the others none. Here each wake-up takes one connection:
-the burst spreads over the workers.
+once, so one worker would get a whole burst of connections and the others none. Here each wake-up takes one connection,
+and one more for every sixteen that are open: the burst spreads over the workers. The more are open, the longer a turn
+of the loop takes; by one a turn, the last of 256 clients that came at once were taken after a second (p99 of a GET of
+1 KiB: 505 ms).
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from bucketry.serve.errors import ServeError
 from bucketry.serve.settings import split_address
 
 BACKLOG = 4096
+OPEN_FOR_ONE_MORE = 16
+MOST_AT_ONCE = 32
 MAX_CONNECTIONS = 10_000  # of one process
 _OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 PAUSE_SECONDS = 0.2
@@ -58,43 +62,52 @@ def address_of(listener: socket.socket) -> str:
 
 
 class Acceptor:
-    """Accepts from one shared socket into a protocol factory, until closed."""
+    """Accepts from one shared socket into a protocol factory, until closed. `open_count`: how many are open now."""
 
     def __init__(
         self,
         listener: socket.socket,
         factory: Callable[[], asyncio.BaseProtocol],
         tls: ssl.SSLContext | None = None,
+        open_count: Callable[[], int] = lambda: 0,
     ) -> None:
         self._listener = listener
         self._factory = factory
         self._tls = tls
+        self._open_count = open_count
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[object]] = set()
-        self._loop.add_reader(listener.fileno(), self._accept_one)
+        self._loop.add_reader(listener.fileno(), self._accept)
 
-    def _accept_one(self) -> None:
+    def _accept(self) -> None:
+        count = min(1 + self._open_count() // OPEN_FOR_ONE_MORE, MOST_AT_ONCE)
+        while count and self._accept_one():
+            count -= 1
+
+    def _accept_one(self) -> bool:
+        """Whether there may be more."""
         try:
             connection, _ = self._listener.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return  # another worker took it, or the client has gone
+            return False  # another worker took it, or the client has gone
         except OSError as problem:
             if problem.errno not in _OUT_OF_DESCRIPTORS:
                 raise
             # The socket stays readable: asking at once again would spin until a descriptor is free.
             self._loop.remove_reader(self._listener.fileno())
             self._loop.call_later(PAUSE_SECONDS, self._resume)
-            return
+            return False
         connection.setblocking(False)
         with contextlib.suppress(OSError):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         task: asyncio.Task[object] = self._loop.create_task(self._connect(connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return True
 
     def _resume(self) -> None:
         if self._listener.fileno() >= 0:
-            self._loop.add_reader(self._listener.fileno(), self._accept_one)
+            self._loop.add_reader(self._listener.fileno(), self._accept)
 
     async def _connect(self, connection: socket.socket) -> None:
         try:

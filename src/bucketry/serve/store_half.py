@@ -73,8 +73,8 @@ async def serve_store(
     limit = connection_limit()
     server = make_server(services, limit)
     website_server = make_website_server(services, limit)
-    acceptors = [Acceptor(listener, server, tls) for listener, tls in s3]
-    acceptors.append(Acceptor(website, website_server))
+    acceptors = [Acceptor(listener, server, tls, lambda: len(server.connections)) for listener, tls in s3]
+    acceptors.append(Acceptor(website, website_server, open_count=lambda: len(website_server.connections)))
     life.ready()
     await life.stop.wait()
     for acceptor in acceptors:
