@@ -15,7 +15,7 @@ from tests.cli.conftest import Cli
 from tests.kit import programs
 
 HEAVY = {
-    *("aiohttp", "alembic", "apsw", "asyncio", "boto3", "botocore", "cryptography", "jsonschema", "msgspec", "rich"),
+    *("aiohttp", "alembic", "apsw", "asyncio", "boto3", "botocore", "cryptography", "jsonschema", "msgspec"),
     *("sqlalchemy", "structlog", "uvloop"),
     *("bucketry.kernel", "bucketry.marketplace", "bucketry.serve", "bucketry.store"),
 }

@@ -8,6 +8,7 @@ end only the parent holds.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import select
 import signal
@@ -70,6 +71,8 @@ class Supervisor:
             signal.signal(number, self._on_stop)
         signal.signal(signal.SIGHUP, self._on_reload if self.reloads else self._on_stop)
         signal.signal(signal.SIGCHLD, lambda *_: None)
+        gc.collect()
+        gc.freeze()  # or each collection in a worker writes into what it shares with the others, and gets its own copy
         for role in self.roles:
             for _ in range(role.count):
                 self._start(role)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
+import gc
 import os
 import signal
 import sys
@@ -12,6 +15,9 @@ import uvloop
 
 # Switching threads every 5 ms (Python's default) lets a busy loop delay each commit's thread by as much.
 SWITCH_INTERVAL_SECONDS = 0.0005
+# Buffers of large objects leave holes in glibc's heap that it keeps for itself: some 10 MiB a worker. Looking for them
+# takes 0.1 ms where there are none.
+_TRIM_SECONDS = 5.0
 
 
 class Life:
@@ -27,6 +33,8 @@ class Life:
 
     def ready(self) -> None:
         """Tell the parent that this worker serves."""
+        gc.collect()
+        gc.freeze()  # what is here now stays: collections need not look at it again
         os.write(self._ready_pipe, b"r")
         os.close(self._ready_pipe)
 
@@ -48,6 +56,17 @@ def run(work: Callable[[Life], Awaitable[None]], life_pipe: int, ready_pipe: int
             life.stop.set()
 
         loop.add_reader(life_pipe, parent_is_gone)  # nobody writes: readable means closed
+        trimming = asyncio.create_task(_give_back_memory())
         await work(life)
+        trimming.cancel()
 
     uvloop.run(main())
+
+
+async def _give_back_memory() -> None:
+    """Now and then return to the system what the heap has free, where the C library can (glibc)."""
+    with contextlib.suppress(AttributeError):
+        trim = ctypes.CDLL(None).malloc_trim
+        while True:
+            await asyncio.sleep(_TRIM_SECONDS)
+            trim(0)
