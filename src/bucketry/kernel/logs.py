@@ -14,8 +14,8 @@ import sys
 from collections.abc import MutableMapping
 from typing import Any, TextIO, cast
 
-sys.modules.setdefault("rich", None)  # type: ignore[arg-type]  # where it is installed, structlog would load it for tracebacks: 7 MB a server
-import structlog  # noqa: E402
+import structlog
+
 
 _MASK = "[redacted]"
 _SECRET_NAME = re.compile(r"secret|password|token|authorization|credential|signature|private|cookie", re.IGNORECASE)
