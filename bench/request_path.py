@@ -32,6 +32,7 @@ from bucketry.kernel import logs
 from bucketry.serve import preparing, settings, store_half, worker
 from bucketry.serve.addresses import Addresses
 from bucketry.serve.folder import DataFolder
+from bucketry.serve.master_keys import open_keys
 from bucketry.store.gateway.context import Services
 from bucketry.store.gateway.http import Request, Response
 from bucketry.store.gateway.pipeline import Gateway, make_server
@@ -157,11 +158,11 @@ async def store(root: Path) -> AsyncIterator[tuple[Services, Signer]]:
     logs.configure("info")
     folder = DataFolder(root)
     folder.make()
-    key = folder.master_key(True)
     chosen = settings.load(None, {})
+    keys = open_keys(folder, chosen, may_create=True)
     addresses = Addresses.of(chosen, HOST, "127.0.0.1:9001", "127.0.0.1:8080", HOST)
-    await preparing.prepare(folder, key, chosen, addresses)
-    with store_half.open_services(folder, key, chosen, addresses) as services:
+    await preparing.prepare(folder, keys, chosen, addresses)
+    with store_half.open_services(folder, keys, chosen, addresses) as services:
         admin = folder.read_admin()
         caller = services.identity.caller(admin.access_key_id)
         assert caller is not None

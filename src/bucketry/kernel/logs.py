@@ -16,7 +16,6 @@ from typing import Any, TextIO, cast
 
 import structlog
 
-
 _MASK = "[redacted]"
 _SECRET_NAME = re.compile(r"secret|password|token|authorization|credential|signature|private|cookie", re.IGNORECASE)
 _SECRET_SHAPES = (
