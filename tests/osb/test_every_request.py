@@ -107,6 +107,22 @@ async def test_any_originating_identity_is_taken(broker: Broker, identity: str) 
     assert await broker.ask("PUT", instance("i1"), broker.order(), headers=headers) == 201
 
 
+async def test_who_ordered_what_is_in_the_log(broker: Broker, capsys: pytest.CaptureFixture[str]) -> None:
+    """OID-1, RID-1: for orders that are refused, with the reason; for nobody without credentials."""
+    broker.world  # noqa: B018  # the log of a broker elsewhere is not here
+    who = base64.b64encode(b'{"username": "system:serviceaccount:x", "uid": "1"}').decode()
+    headers: dict[str, str | None] = {
+        "X-Broker-API-Originating-Identity": f"kubernetes {who}",
+        "X-Broker-API-Request-Identity": "e26cee84",
+    }
+    await broker.ask("PUT", instance("i1"), broker.order(parameters={"colour": 1}), headers=headers)
+    line = next(line for line in capsys.readouterr().out.splitlines() if "order" in line)
+    for word in ("PUT", "status=400", "colour", "kubernetes", "system:serviceaccount:x", "e26cee84"):
+        assert word in line
+    await broker.ask("PUT", instance("i1"), broker.order(), headers={"Authorization": None})
+    assert "order" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [

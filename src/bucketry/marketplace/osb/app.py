@@ -48,7 +48,12 @@ def make_osb_app(
     """The application, to be mounted at ROOT: `main.add_subapp(osb.app.ROOT, make_osb_app(…))`. `patience_s` is for
     tests."""
     app = web.Application(
-        middlewares=[gate.request_identity(), answering(errors.answer_to), gate.gate(credentials)],
+        middlewares=[
+            gate.request_identity(),
+            gate.journal(),
+            answering(errors.answer_to),
+            gate.gate(credentials),
+        ],
         client_max_size=MAX_BODY_SIZE_BYTES,
     )
     app[promising.PATIENCE] = patience_s

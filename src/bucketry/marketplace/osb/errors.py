@@ -17,6 +17,8 @@ from bucketry.marketplace.web.json_body import MalformedBody
 from bucketry.marketplace.web.middlewares import UnforeseenFailure
 from bucketry.marketplace.web.statuses import status_of
 
+REFUSAL: web.RequestKey[str] = web.RequestKey("refusal", str)  # why the request was refused, for the log
+
 
 class OsbError(Exception):
     """The base: `status`, `code`, and a sentence as text."""
@@ -110,8 +112,9 @@ class DeletionRefused(OsbError):
         return {"error": self._code, "instance_usable": True}
 
 
-def answer_to(_request: web.Request, error: Exception) -> web.StreamResponse | None:
+def answer_to(request: web.Request, error: Exception) -> web.StreamResponse | None:
     """The answer to a failure; None for what is not known here."""
+    request[REFUSAL] = str(error)
     if isinstance(error, OsbError):
         answer = _body(error.status, error.code, str(error), error.fields())
         if isinstance(error, Unauthorized):

@@ -20,7 +20,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from bucketry.kernel import logs
 from bucketry.marketplace.access.tokens import BasicCredentials
-from bucketry.marketplace.osb.errors import BadRequest, Unauthorized, UnsupportedVersion
+from bucketry.marketplace.osb.errors import REFUSAL, BadRequest, Unauthorized, UnsupportedVersion
 
 VERSION_HEADER = "X-Broker-API-Version"
 REQUEST_IDENTITY_HEADER = "X-Broker-API-Request-Identity"
@@ -29,6 +29,9 @@ ORIGINATING_IDENTITY_HEADER = "X-Broker-API-Originating-Identity"
 _VERSION = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})")
 _MAJOR = 2
 _IDENTITY_CHARACTERS = 8192
+_USER_CHARACTERS = 255
+
+_IS_LET_IN: web.RequestKey[bool] = web.RequestKey("is_let_in", bool)
 
 _log = logs.get("osb")
 
@@ -39,6 +42,12 @@ class OriginatingIdentity:
 
     platform: str
     value: dict[str, Any]
+
+    @property
+    def user(self) -> str | None:
+        """Cloud Foundry's `user_id`, Kubernetes' `username`; None of platforms that name their users otherwise."""
+        user = self.value.get("user_id", self.value.get("username"))
+        return user[:_USER_CHARACTERS] if isinstance(user, str) else None
 
 
 def request_identity() -> Middleware:
@@ -65,19 +74,33 @@ def gate(credentials: BasicCredentials) -> Middleware:
         if actor is None:
             raise Unauthorized("The broker's user name and password are needed (HTTP basic authentication).")
         _check_version(request.headers.get(VERSION_HEADER))
-        identity = originating_identity(request)
+        request[_IS_LET_IN] = True
+        return await handler(request)
+
+    return check
+
+
+def journal() -> Middleware:
+    """Write down what was ordered, by whom, and what came of it; this goes around what makes answers of errors."""
+
+    @web.middleware
+    async def write(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await handler(request)
-        if request.method not in ("GET", "HEAD"):
+        if request.get(_IS_LET_IN) and request.method not in ("GET", "HEAD"):
+            identity = originating_identity(request)
             _log.info(
                 "order",
                 method=request.method,
                 path=request.path,
                 status=response.status,
+                reason=request.get(REFUSAL),
                 platform=identity.platform if identity else None,
+                user=identity.user if identity else None,
+                request_identity=request.headers.get(REQUEST_IDENTITY_HEADER),
             )
         return response
 
-    return check
+    return write
 
 
 def _check_version(text: str | None) -> None:
