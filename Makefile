@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 JOBS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-all lint format docs docs-check bench bench-broker bench-flame conformance fuzz check lock clean
+.PHONY: help setup setup-dev run test test-all lint format osb-check docs docs-check bench bench-broker bench-flame conformance fuzz check lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,9 @@ lint: setup-dev  ## Style, types, arrows between the parts
 format: setup-dev  ## Write the code in the one style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+osb-check: setup-dev  ## Test the broker at BUCKETRY_OSB_URL (…_USERNAME, …_PASSWORD) by tests/osb; without it, one in the process
+	$(BIN)/pytest -rs tests/osb $(PYTEST)
 
 docs: setup-dev  ## Write the pages that are made from the code
 	$(BIN)/python -m tests.docs.generate

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from tests.kit.broker import Broker
 from tests.kit.customer import visit
-from tests.kit.server import Server
+from tests.kit.server import Server, clean_environment, run_program
 
 CONTEXT = {
     "platform": "cloudfoundry", "organization_guid": "org-1", "space_guid": "space-1", "organization_name": "people",
@@ -74,6 +77,24 @@ def test_a_platform_orders_binds_uses_and_removes_a_bucket(broker: Broker) -> No
     assert broker.ask("DELETE", instance + query).status == 200
     assert broker.ask("DELETE", instance + query).status == 410
     assert broker.ask("GET", instance).status == 404
+
+
+@pytest.mark.slow
+def test_a_server_keeps_the_rules_of_the_specification(broker: Broker) -> None:
+    """tests/osb, but for what looks inside and what is the same before any engine (bodies, headers)."""
+    admin = broker.server.admin
+    asked = {
+        "BUCKETRY_OSB_URL": admin["api_url"],
+        "BUCKETRY_OSB_USERNAME": admin["broker_username"],
+        "BUCKETRY_OSB_PASSWORD": admin["broker_password"],
+    }
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-x", "tests/osb"]
+    command += [f"--ignore=tests/osb/{name}.py" for name in ("test_every_request", "test_bodies", "test_catalog")]
+    done = run_program(command, environment={**clean_environment(), **asked}, timeout=250, cwd=root)
+    passed = re.search(r"(\d+) passed", done.stdout)
+    assert passed is not None, done.stdout
+    assert int(passed[1]) > 100, done.stdout
 
 
 def test_only_a_platform_with_the_password_that_speaks_version_2_is_served(broker: Broker) -> None:
