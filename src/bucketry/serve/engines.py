@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bucketry.marketplace.domain.ports import Engine
+from bucketry.marketplace.engines.aws import Login, make_aws_engine
 from bucketry.marketplace.engines.embedded import make_embedded_engine
 from bucketry.serve.addresses import Addresses
-from bucketry.serve.engine_settings import EmbeddedEngine, EngineSettings
+from bucketry.serve.engine_settings import AwsAccount, AwsEngine, EmbeddedEngine, EngineSettings, secret_of
 from bucketry.serve.errors import SettingsError
 from bucketry.serve.folder import Admin
 from bucketry.serve.settings import Settings
@@ -46,9 +47,28 @@ def _embedded(name: str, settings: EmbeddedEngine, house: House) -> OpenEngine:
     )
 
 
+def _aws(name: str, settings: AwsEngine, _house: House) -> OpenEngine:
+    place = f"[engines.{name}]"
+    accounts: Sequence[AwsAccount | AwsEngine] = settings.accounts or [settings]
+    logins = [Login(one.access_key_id, secret_of(one, place), one.profile) for one in accounts]
+    return make_aws_engine(
+        name=name,
+        region=settings.region,
+        logins=logins,
+        bucket_prefix=settings.bucket_prefix,
+        iam_path=settings.iam_path,
+        permissions_boundary=settings.permissions_boundary,
+        uses_fips=settings.fips,
+        endpoint_url=settings.endpoint,
+        iam_endpoint_url=settings.iam_endpoint,
+        key_wait_s=settings.key_wait_seconds,
+    )
+
+
 # kind → how it is made. Its settings are the class of the same kind in engine_settings.KINDS.
 KINDS: Mapping[str, Callable[[str, Any, House], OpenEngine]] = {
     "embedded": _embedded,
+    "aws": _aws,
 }
 
 

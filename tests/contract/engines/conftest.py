@@ -1,5 +1,8 @@
 """Engines that exist. Each test runs over each: moto's server stands for AWS, beside the embedded store.
 
+Moto checks no permissions. So the engine for AWS is driven over the store, too (`bounded`), by an identity that may do
+what docs/aws.md says and nothing else.
+
 An engine's fixture gives `EngineUnderTest`: the engine, and root clients to look behind it with.
 """
 
@@ -16,19 +19,22 @@ from moto.server import ThreadedMotoServer
 
 from bucketry.kernel import ids
 from bucketry.marketplace.domain.ports import AccessKey
+from bucketry.marketplace.engines.aws import AwsAccount, Login, make_aws_engine
 from bucketry.marketplace.engines.embedded import make_embedded_engine
 from bucketry.marketplace.engines.s3_iam import S3IamEngine
+from tests.kit.aws import Bounded, make_bounded
 from tests.kit.store import Store
 
 
 @dataclass
 class EngineUnderTest:
-    """`is_enforcing`: whether it checks permissions; moto does not."""
+    """`is_enforcing`: whether it checks permissions; moto does not. `boundary`: what users have to be bounded by."""
 
     engine: S3IamEngine
     url: str
     root: AccessKey
     is_enforcing: bool
+    boundary: str = ""
 
     def s3(self, key: AccessKey | None = None) -> Any:
         return self._client("s3", key or self.root)
@@ -72,10 +78,28 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Ac
     assert store.stop() == 0
 
 
-@pytest.fixture(params=["moto", "embedded"])
-async def under_test(request: pytest.FixtureRequest) -> AsyncIterator[EngineUnderTest]:
-    url, root = request.getfixturevalue(request.param)
-    is_enforcing = request.param != "moto"
+@pytest.fixture(scope="session")
+def bounded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bounded]:
+    store = Store(tmp_path_factory.mktemp("aws"))
+    yield make_bounded(store)
+    assert store.stop() == 0
+
+
+def _of_moto(request: pytest.FixtureRequest) -> EngineUnderTest:
+    url, root = request.getfixturevalue("moto")
+    engine = make_aws_engine(
+        name="tested",
+        region="us-east-1",
+        logins=[Login(root.access_key_id, root.secret_access_key)],
+        endpoint_url=url,
+        key_wait_s=5,
+    )
+    assert isinstance(engine, AwsAccount)
+    return EngineUnderTest(engine, url, root, is_enforcing=False)
+
+
+def _of_store(request: pytest.FixtureRequest) -> EngineUnderTest:
+    url, root = request.getfixturevalue("embedded")
     engine = make_embedded_engine(
         name="tested",
         endpoint_url=url,
@@ -86,5 +110,19 @@ async def under_test(request: pytest.FixtureRequest) -> AsyncIterator[EngineUnde
         website_domain="web.example",
         website_port=9001,
     )
-    yield EngineUnderTest(engine, url, root, is_enforcing)
-    await engine.close()
+    return EngineUnderTest(engine, url, root, is_enforcing=True)
+
+
+def _of_bounded(request: pytest.FixtureRequest) -> EngineUnderTest:
+    place: Bounded = request.getfixturevalue("bounded")
+    return EngineUnderTest(place.engine(), place.url, place.root, is_enforcing=True, boundary=place.boundary)
+
+
+ENGINES = {"aws": _of_moto, "embedded": _of_store, "bounded": _of_bounded}
+
+
+@pytest.fixture(params=ENGINES)
+async def under_test(request: pytest.FixtureRequest) -> AsyncIterator[EngineUnderTest]:
+    made = ENGINES[request.param](request)
+    yield made
+    await made.engine.close()

@@ -166,8 +166,18 @@ async def test_a_setting_that_is_refused_says_so(under_test: EngineUnderTest) ->
         await under_test.engine.configure(under_test.bucket(), BucketSettings(cors=CORS), since=PRIVATE)
 
 
-def test_addresses_are_those_of_users(under_test: EngineUnderTest) -> None:
-    address = under_test.engine.address("bkt-x")
+def test_addresses_of_the_store_are_those_of_users() -> None:
+    engine = make_embedded_engine(
+        name="tested",
+        endpoint_url="http://127.0.0.1:1",
+        public_url="https://s3.example:9000/",
+        region="us-east-1",
+        access_key_id="a",
+        secret_access_key="s",
+        website_domain="web.example",
+        website_port=9001,
+    )
+    address = engine.address("bkt-x")
     assert (address.endpoint, address.endpoint_url) == ("s3.example:9000", "https://s3.example:9000")
     assert address.fips_endpoint == address.endpoint
     assert address.website_endpoint == "http://bkt-x.s3-website-us-east-1.web.example:9001"

@@ -69,7 +69,8 @@ async def test_a_revocation_leaves_nothing_and_again_is_nothing(under_test: Engi
 async def test_a_half_made_grant_is_revoked(under_test: EngineUnderTest, left: str) -> None:
     guid = ids.guid()
     iam, name = under_test.iam(), f"bucketry-{guid}"
-    iam.create_user(UserName=name, Path="/bucketry/")
+    boundary = {"PermissionsBoundary": under_test.boundary} if under_test.boundary else {}
+    iam.create_user(UserName=name, Path="/bucketry/", **boundary)
     if "policy" in left:
         statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
         document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
@@ -93,9 +94,55 @@ async def test_rights_can_be_narrowed(under_test: EngineUnderTest) -> None:
 async def test_too_many_buckets_are_refused_before_anything_is_made(under_test: EngineUnderTest) -> None:
     guid = ids.guid()
     with pytest.raises(EngineRefused):
-        await under_test.engine.grant(guid, [f"bkt-{n:036}" for n in range(30)], Rights(Permissions.READ_WRITE), LABELS)
+        await under_test.engine.grant(guid, [f"bkt-{n:036}" for n in range(80)], Rights(Permissions.READ_WRITE), LABELS)
     with pytest.raises(ClientError, match="NoSuchEntity"):
         user_of(under_test, guid)
+
+
+async def test_rights_that_fit_no_inline_policy_get_a_managed_one(under_test: EngineUnderTest) -> None:
+    engine, guid, iam = under_test.engine, ids.guid(), under_test.iam()
+    name = engine.identity_name(guid)
+    many = [f"bkt-{n:036}" for n in range(20)]
+
+    async def is_found(buckets: list[str]) -> bool:
+        found = await engine.find_identity(guid, buckets, Rights())
+        return found is not None and found.has_rights
+
+    for _ in range(2):
+        key = await engine.grant(guid, many, Rights(), LABELS)
+    assert await is_found(many)
+    assert keys_of(under_test, guid) == [key.access_key_id]
+    assert iam.list_user_policies(UserName=name)["PolicyNames"] == []
+    (attached,) = iam.list_attached_user_policies(UserName=name)["AttachedPolicies"]
+    assert attached["PolicyArn"].endswith(f":policy/bucketry/{name}")
+    for kept in (19, 18, 17, 2, 1, 3, 4):  # there may be five versions
+        await engine.restrict(guid, many[:kept], Rights())
+        assert await is_found(many[:kept])
+        assert not await is_found(many[: kept + 1])
+    for _ in range(2):
+        await engine.revoke(guid)
+    assert await engine.find_identity(guid, many, Rights()) is None
+    with pytest.raises(ClientError, match="NoSuchEntity"):
+        iam.get_policy(PolicyArn=attached["PolicyArn"])
+
+
+@pytest.mark.parametrize("left", ["made", "attached", "attached, and an inline one"])
+async def test_a_half_made_grant_with_a_managed_policy_is_revoked(under_test: EngineUnderTest, left: str) -> None:
+    guid, iam = ids.guid(), under_test.iam()
+    name = under_test.engine.identity_name(guid)
+    boundary = {"PermissionsBoundary": under_test.boundary} if under_test.boundary else {}
+    iam.create_user(UserName=name, Path="/bucketry/", **boundary)
+    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    arn = iam.create_policy(PolicyName=name, Path="/bucketry/", PolicyDocument=document)["Policy"]["Arn"]
+    if "attached" in left:
+        iam.attach_user_policy(UserName=name, PolicyArn=arn)
+    if "inline" in left:
+        iam.put_user_policy(UserName=name, PolicyName="bucketry", PolicyDocument=document)
+    await under_test.engine.revoke(guid)
+    for call, arguments in ((iam.get_user, {"UserName": name}), (iam.get_policy, {"PolicyArn": arn})):
+        with pytest.raises(ClientError, match="NoSuchEntity"):
+            call(**arguments)
 
 
 async def test_ids_of_platforms_share_no_user(under_test: EngineUnderTest) -> None:

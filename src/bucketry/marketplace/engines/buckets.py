@@ -75,13 +75,32 @@ def configure(
                 s3.delete_bucket_website(Bucket=bucket)
     if is_to_open:  # at last: a change that fails on the way opens nothing
         with connection.doing("opening the bucket to the public"):
-            _open(s3, bucket, partition)
+            _open(connection, bucket, partition)
 
 
-def _open(s3: S3Client, bucket: str, partition: str) -> None:
-    """The block must be lifted before the policy is set."""
+def _open(connection: Connection, bucket: str, partition: str) -> None:
+    """The block must be lifted before the policy is set, and that may take a moment to be known."""
+    from botocore.exceptions import ClientError
+
+    s3, policy = connection.s3, rights.of_public_bucket(bucket, partition)
     s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=UNBLOCKED)  # type: ignore[arg-type]  # a dict of literals
-    s3.put_bucket_policy(Bucket=bucket, Policy=rights.of_public_bucket(bucket, partition))
+    try:
+        connection.patiently(lambda: s3.put_bucket_policy(Bucket=bucket, Policy=policy), _is_blocked)
+    except ClientError as error:
+        if not _is_blocked(error):
+            raise
+        raise EngineRefused(
+            f"The account of engine {connection.engine_name} blocks public access to all its buckets, so bucket "
+            f"{bucket} can't be opened. The operator switches that off in its Block Public Access settings, or offers "
+            "no public plans there."
+        ) from None
+
+
+def _is_blocked(error: Exception) -> bool:
+    """Whether a public policy is refused because of Block Public Access, of the bucket or the account."""
+    response: Any = getattr(error, "response", {})
+    message = str(response.get("Error", {}).get("Message", ""))
+    return code_of(error) == "AccessDenied" and ("BlockPublic" in message or "Block Public Access" in message)
 
 
 def _close(s3: S3Client, bucket: str) -> None:

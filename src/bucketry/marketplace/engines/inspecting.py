@@ -119,13 +119,18 @@ def _has_policy_alone(connection: Connection, name: str, wanted: Any) -> bool:
 
     iam = connection.iam
     try:
-        if iam.list_user_policies(UserName=name)["PolicyNames"] != [identities.POLICY_NAME]:
-            return False
-        if iam.list_attached_user_policies(UserName=name)["AttachedPolicies"]:
-            return False
+        inline = iam.list_user_policies(UserName=name)["PolicyNames"]
+        attached = [held["PolicyArn"] for held in iam.list_attached_user_policies(UserName=name)["AttachedPolicies"]]
         if iam.list_groups_for_user(UserName=name)["Groups"]:
             return False
-        found: Any = iam.get_user_policy(UserName=name, PolicyName=identities.POLICY_NAME)["PolicyDocument"]
+        found: Any
+        if inline == [identities.POLICY_NAME] and not attached:
+            found = iam.get_user_policy(UserName=name, PolicyName=identities.POLICY_NAME)["PolicyDocument"]
+        elif not inline and len(attached) == 1 and attached[0].endswith(f"/{name}"):
+            version = iam.get_policy(PolicyArn=attached[0])["Policy"]["DefaultVersionId"]
+            found = iam.get_policy_version(PolicyArn=attached[0], VersionId=version)["PolicyVersion"]["Document"]
+        else:
+            return False
     except ClientError as error:
         if code_of(error) != "NoSuchEntity":
             raise

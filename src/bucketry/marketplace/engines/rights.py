@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from bucketry.marketplace.domain.errors import EngineRefused
 from bucketry.marketplace.domain.ports import Permissions, Rights
 
-# IAM User Guide, "IAM object quotas": the sum of a user's inline policies, white space not counted.
+# IAM User Guide, "IAM and STS quotas": a user's inline policies together, and a managed policy; no white space counts.
 INLINE_POLICY_CHARACTERS = 2048
+MANAGED_POLICY_CHARACTERS = 6144
 
 _LOCATION = ("GetBucketLocation",)
 _LIST = ("ListBucket", "ListBucketVersions", "ListBucketMultipartUploads")
@@ -74,12 +75,12 @@ _ACTIONS: dict[Permissions, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 def of_binding(buckets: Sequence[str], rights: Rights, partition: str) -> str:
-    """The inline policy of a binding's identity. Raises EngineRefused where it would be too long."""
+    """The policy of a binding's identity. Raises EngineRefused where it would be too long for a managed one."""
     text = _of_binding(buckets, rights, partition)
-    if len(text) <= INLINE_POLICY_CHARACTERS:
+    if len(text) <= MANAGED_POLICY_CHARACTERS:
         return text
     fitting = len(buckets) - 1
-    while fitting >= 0 and len(_of_binding(buckets[: fitting + 1], rights, partition)) > INLINE_POLICY_CHARACTERS:
+    while fitting >= 0 and len(_of_binding(buckets[: fitting + 1], rights, partition)) > MANAGED_POLICY_CHARACTERS:
         fitting -= 1
     if fitting < 0:
         raise EngineRefused(

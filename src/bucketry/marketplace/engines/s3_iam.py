@@ -40,6 +40,7 @@ class Site:
     bucket_prefix: str = "bkt-"
     user_prefix: str = "bucketry-"
     iam_path: str = "/bucketry/"
+    permissions_boundary: str = ""
     default_object_ownership: str = "BucketOwnerEnforced"
     insecure_skip_verify: bool = False
 
@@ -108,13 +109,14 @@ class S3IamEngine:
         self, binding_guid: str, buckets: Sequence[str], rights: Rights, labels: Mapping[str, str]
     ) -> AccessKey:
         policy = policies.of_binding(buckets, rights, self._site.partition)
-        return await self._connection.run(
-            identities.grant, self._connection, self.identity_name(binding_guid), self._site.iam_path, policy, labels
+        who = identities.Identity(
+            self.identity_name(binding_guid), self._site.iam_path, self._site.permissions_boundary
         )
+        return await self._connection.run(identities.grant, self._connection, who, policy, labels)
 
     async def restrict(self, binding_guid: str, buckets: Sequence[str], rights: Rights) -> None:
         policy = policies.of_binding(buckets, rights, self._site.partition)
-        await self._connection.run(identities.restrict, self._connection, self.identity_name(binding_guid), policy)
+        await self._connection.run(identities.restrict, self._connection, self._identity(binding_guid), policy)
 
     async def revoke(self, binding_guid: str) -> None:
         await self._connection.run(identities.revoke, self._connection, self.identity_name(binding_guid))
@@ -149,6 +151,10 @@ class S3IamEngine:
 
     async def remove_identity(self, identity: str) -> None:
         await self._connection.run(identities.revoke, self._connection, identity)
+
+    def _identity(self, binding_guid: str) -> identities.Identity:
+        site = self._site
+        return identities.Identity(self.identity_name(binding_guid), site.iam_path, site.permissions_boundary)
 
 
 def _host(url: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from bucketry.marketplace.domain.errors import EngineRefused
 from bucketry.marketplace.domain.ports import Permissions, Rights
-from bucketry.marketplace.engines.rights import INLINE_POLICY_CHARACTERS, of_binding, of_public_bucket
+from bucketry.marketplace.engines.rights import MANAGED_POLICY_CHARACTERS, of_binding, of_public_bucket
 
 # What no binding may ever do: make, remove, open buckets, hand rights on.
 FORBIDDEN = (
@@ -64,11 +64,11 @@ def test_rights_are_on_these_buckets_alone() -> None:
 
 
 def test_more_buckets_than_fit_are_refused_with_how_many_do() -> None:
-    names = [f"bkt-{number:036}" for number in range(30)]
+    names = [f"bkt-{number:036}" for number in range(80)]
     with pytest.raises(EngineRefused, match="at most") as told:
         of_binding(names, Rights(Permissions.READ_WRITE), "aws")
     fitting = int(str(told.value).split("at most ")[1].split()[0])
-    assert len(of_binding(names[: fitting + 1], Rights(Permissions.READ_WRITE), "aws")) <= INLINE_POLICY_CHARACTERS
+    assert len(of_binding(names[: fitting + 1], Rights(Permissions.READ_WRITE), "aws")) <= MANAGED_POLICY_CHARACTERS
     with pytest.raises(EngineRefused):
         of_binding(names[: fitting + 2], Rights(Permissions.READ_WRITE), "aws")
 
@@ -96,7 +96,7 @@ def test_addresses_and_end_bound_every_statement() -> None:
 
 
 def test_limits_that_fit_no_policy_are_refused() -> None:
-    addresses = tuple(f"2001:db8:1234:5678:9abc:def0:1234:{number:04x}" for number in range(20))
+    addresses = tuple(f"2001:db8:1234:5678:9abc:def0:1234:{number:04x}" for number in range(60))
     with pytest.raises(EngineRefused, match="give shorter ones"):
         of_binding(["one"], Rights(prefix="x" * 512, source_ips=addresses), "aws")
 
