@@ -102,3 +102,36 @@ def test_bucket_tags(s3: Any, bucket: str) -> None:
     s3.delete_bucket_tagging(Bucket=bucket)
     with refused("NoSuchTagSet", 404):
         s3.get_bucket_tagging(Bucket=bucket)
+
+
+def test_tags_of_a_request_open_what_it_writes_with_them_and_nothing_else(store: Store, s3: Any, tagged: str) -> None:
+    wanted = {"s3:RequestObjectTag/team": "red"}
+    key = store.user(
+        f"{tagged}-red",
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                *allow("s3:PutObject", "s3:PutObjectTagging", "s3:GetObject", StringEquals=wanted)["Statement"],
+                *allow("s3:GetObject", "s3:GetObjectTagging", resource=f"arn:aws:s3:::{tagged}/k")["Statement"],
+            ],
+        },
+    )
+    red, copied = {"x-amz-tagging": "team=red"}, {"x-amz-copy-source": f"{tagged}/k"}
+    replaced = {**copied, "x-amz-tagging-directive": "REPLACE"}
+    for number, (method, query, headers, status) in enumerate(
+        [
+            ("PUT", "", {}, 403),
+            ("PUT", "", {"x-amz-tagging": "team=blue"}, 403),
+            ("PUT", "", red, 200),
+            ("POST", "?uploads", {}, 403),
+            ("POST", "?uploads", red, 200),
+            ("PUT", "", copied, 403),
+            ("PUT", "", {**copied, **red}, 403),  # the source's tags are taken
+            ("PUT", "", {**replaced, **red}, 200),
+        ]
+    ):
+        reply = store.request(method, f"/{tagged}/new-{number}{query}", key, headers)
+        assert reply.status == status, (number, reply.body)
+    s3.put_object(Bucket=tagged, Key="other", Body=b"private")
+    assert store.request("GET", f"/{tagged}/other", key, red).status == 403
+    assert s3.get_object_tagging(Bucket=tagged, Key="new-7")["TagSet"] == tag_set(team="red")["TagSet"]

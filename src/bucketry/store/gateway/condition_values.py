@@ -21,6 +21,7 @@ from bucketry.store.s3.tagging import parse_tag_header
 
 _LISTINGS = frozenset({"ListObjects", "ListObjectsV2", "ListObjectVersions", "ListMultipartUploads"})
 _CREATES = frozenset({"PutObject", "PostObject", "CopyObject", "CompleteMultipartUpload"})
+_TAGS = frozenset({"PutObject", "PostObject", "CopyObject", "CreateMultipartUpload"})
 _LOCKS = frozenset({"PutObject", "PostObject", "CopyObject", "CreateMultipartUpload"})
 _EXISTING_TAG = "s3:existingobjecttag/"
 _REQUEST_TAG = "s3:requestobjecttag/"
@@ -113,8 +114,13 @@ def _asked_lock(name: str) -> Callable[[Context], ContextValue | None]:
 
 
 def _request_tags(context: Context) -> Mapping[str, str]:
-    header = context.request.headers.get("x-amz-tagging")
-    if header is None:
+    """The tags that the request gives to what it writes; a header that is not obeyed (by a GET, a part, a copy that
+    keeps its source's tags) opens nothing."""
+    headers, operation = context.request.headers, context.operation.name
+    header = headers.get("x-amz-tagging")
+    if header is None or operation not in _TAGS:
+        return {}
+    if operation == "CopyObject" and headers.get("x-amz-tagging-directive") != "REPLACE":
         return {}
     try:
         return parse_tag_header(header)
