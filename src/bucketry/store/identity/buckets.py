@@ -167,7 +167,7 @@ def load(db: apsw.Connection, name: str) -> BucketRecord | None:
         owner=Account(*owner),
         region=region,
         created_ms=created_ms,
-        object_ownership=settings.get("object_ownership", ""),
+        object_ownership=_read_ownership(name, settings.get("object_ownership", "")),
         revision=revision,
         policy_text=policy_text,
         policy=policy,
@@ -199,6 +199,13 @@ def _read_acl(name: str, text: str | None) -> acl.Acl | None:
     except ValueError:
         _log.error("a bucket's ACL cannot be read and grants nothing", bucket=name)
         return ()
+
+
+def _read_ownership(name: str, text: str) -> str:
+    if text in OWNERSHIPS or not text:
+        return text
+    _log.error("a bucket's object ownership cannot be read and counts as that of no ACLs", bucket=name)
+    return "BucketOwnerEnforced"
 
 
 def _read_block(name: str, text: str | None) -> PublicAccessBlock | None:

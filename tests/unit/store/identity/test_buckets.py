@@ -123,9 +123,10 @@ async def test_unreadable_documents_count_as_the_strictest(identity: Identity, b
     await identity.set_bucket_setting("photos", "acl", _ACL)
     await identity.set_bucket_setting("photos", "tags", {"a": "b"})
     await identity.set_bucket_setting("photos", "public_access_block", PublicAccessBlock(False, False, False, False))
+    await identity.set_bucket_setting("photos", "object_ownership", "ObjectWriter")
 
     def damage(db: apsw.Connection) -> None:
-        db.execute("UPDATE bucket_setting SET document = '[1' WHERE name <> 'object_ownership'")
+        db.execute("UPDATE bucket_setting SET document = '[1'")
         db.execute("UPDATE bucket SET revision = revision + 1")
 
     await identity._database.write(damage)
@@ -135,6 +136,7 @@ async def test_unreadable_documents_count_as_the_strictest(identity: Identity, b
     assert found.public_access_block == PublicAccessBlock()
     assert found.tags == {}
     assert found.acl == ()  # grants nothing, where none at all would be its owner's full control
+    assert found.object_ownership == "BucketOwnerEnforced"
 
 
 async def test_bucket_has_further_settings_from_its_first_moment(identity: Identity, account: Account) -> None:
