@@ -52,7 +52,7 @@ def index_with(keys: set[str]) -> apsw.Connection:
 
 
 @given(keys, texts, st.text(st.sampled_from(LETTERS), max_size=2), texts, st.integers(0, 8))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150)
 def test_page_is_what_the_model_says(
     keys: set[str], prefix: str, delimiter: str, start_after: str, max_keys: int
 ) -> None:
@@ -68,7 +68,7 @@ def test_page_is_what_the_model_says(
 
 
 @given(keys, texts, st.text(st.sampled_from(LETTERS), max_size=2), st.integers(1, 4))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100)
 def test_pages_together_are_the_whole(keys: set[str], prefix: str, delimiter: str, size: int) -> None:
     connection = index_with(keys)
     found: list[tuple[str, bool]] = []
@@ -82,7 +82,7 @@ def test_pages_together_are_the_whole(keys: set[str], prefix: str, delimiter: st
 
 
 @given(keys, texts, st.text(st.sampled_from(LETTERS), max_size=2), st.integers(1, 4))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100)
 def test_pages_of_uploads_together_are_the_whole(keys: set[str], prefix: str, delimiter: str, size: int) -> None:
     connection = index_with(keys)
     found: list[tuple[str, bool]] = []

@@ -168,7 +168,7 @@ def _decide(request: dict[str, Any], caller: Caller, bucket: Policy | None) -> D
     return evaluate(asked, caller.policies, bucket, *caller.bounds)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     request=requests(),
     own=policies(),

@@ -162,7 +162,7 @@ bucket_policies = st.one_of(st.none(), policies(with_principal=True))
 bounds = st.one_of(st.none(), st.none(), policies())
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150)
 @given(requests(), identities, bucket_policies, bounds, bounds)
 def test_decision_is_that_of_the_naive_evaluator(
     request: dict[str, Any],
@@ -175,7 +175,7 @@ def test_decision_is_that_of_the_naive_evaluator(
     assert decide(request, identity, bucket, boundary, session).name == expected
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=400)
 @given(single_conditions(), contexts, st.booleans(), st.booleans())
 def test_condition_holds_as_in_the_naive_evaluator(
     condition: tuple[str, str, list[str]], context: dict[str, Any], deny: bool, variables: bool
@@ -186,7 +186,7 @@ def test_condition_holds_as_in_the_naive_evaluator(
     assert compiled.holds(context) is reference.condition_holds(name, key, listed, deny, context, version)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=50)
 @given(
     requests(), identities, bucket_policies, statements(False, ("Deny",)), statements(True, ("Deny",)), st.booleans()
 )
@@ -208,7 +208,7 @@ def test_one_more_deny_never_allows_more(
         assert after is Decision.EXPLICIT_DENY
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=50)
 @given(requests(), identities, bucket_policies, st.data())
 def test_one_allow_less_never_allows_more(
     request: dict[str, Any], identity: list[dict[str, Any]], bucket: dict[str, Any] | None, data: st.DataObject
@@ -229,7 +229,7 @@ def test_one_allow_less_never_allows_more(
     assert after is not Decision.ALLOW or before is Decision.ALLOW
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=50)
 @given(requests(), identities, bucket_policies, policies())
 def test_bounds_never_allow_more(
     request: dict[str, Any], identity: list[dict[str, Any]], bucket: dict[str, Any] | None, bound: dict[str, Any]
@@ -239,7 +239,7 @@ def test_bounds_never_allow_more(
         assert after is not Decision.ALLOW or decide(request, identity, bucket) is Decision.ALLOW
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=50)
 @given(requests(), identities)
 def test_callers_half_agrees_with_the_decision_in_the_own_account(
     request: dict[str, Any], identity: list[dict[str, Any]]
@@ -255,7 +255,7 @@ anything = st.one_of(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=50)
 @given(policies(), st.dictionaries(st.sampled_from([key.lower() for key in CONDITION_KEYS]), anything), st.text())
 def test_no_context_makes_evaluation_raise(policy: dict[str, Any], context: dict[str, Any], resource: str) -> None:
     request = {"principal": None, "action": "s3:GetObject", "resource": resource, "context": context, "owner": None}
