@@ -17,7 +17,9 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from tests.kit.customer import Customer, visit
+from tests.kit.sessions import trust
 from tests.kit.store import Reply
+from tests.unit.store.gateway.iam.test_rights import FORMS
 
 TEXTS = {
     "uri", "access_key_id", "secret_access_key", "region", "bucket", "endpoint", "endpoint_url", "fips_endpoint",
@@ -26,6 +28,7 @@ TEXTS = {
 PAGE = {"IndexDocument": {"Suffix": "index.html"}}
 CORS: dict[str, Any] = {"CORSRules": [{"AllowedOrigins": ["https://example.org"], "AllowedMethods": ["GET"]}]}
 CONNECTIONS = 16  # enough that each worker has several
+RULES = {"Rules": [{"ID": "r", "Status": "Enabled", "Filter": {"Prefix": "old/"}, "Expiration": {"Days": 9}}]}
 TAGS = {"TagSet": [{"Key": "colour", "Value": "red"}]}
 
 
@@ -157,6 +160,19 @@ CHANGES: dict[str, Call] = {
     "set cors": lambda s3, b: s3.put_bucket_cors(Bucket=b, CORSConfiguration=CORS),
     "set website": lambda s3, b: s3.put_bucket_website(Bucket=b, WebsiteConfiguration=PAGE),
     "set tagging": lambda s3, b: s3.put_bucket_tagging(Bucket=b, Tagging=TAGS),
+    "lifecycle": lambda s3, b: [
+        s3.put_bucket_lifecycle_configuration(Bucket=b, LifecycleConfiguration=RULES),
+        s3.get_bucket_lifecycle_configuration(Bucket=b)["Rules"],
+        s3.delete_bucket_lifecycle(Bucket=b),
+    ],
+    "notification": lambda s3, b: [
+        s3.put_bucket_notification_configuration(Bucket=b, NotificationConfiguration={}),
+        s3.get_bucket_notification_configuration(Bucket=b),
+    ],
+    "logging": lambda s3, b: [
+        s3.put_bucket_logging(Bucket=b, BucketLoggingStatus={}),
+        s3.get_bucket_logging(Bucket=b),
+    ],
 }
 # The rest of what a bucket's owner could do: who may read, and whether there is a bucket at all.
 NEVER: dict[str, Call] = {
@@ -300,6 +316,31 @@ def test_no_action_on_identities_is_open_to_a_key(shared: Customer, key: dict[st
     assert after == before
     for credentials in (key, other):
         shared.s3(credentials).head_object(Bucket=credentials["bucket"], Key="k")
+
+
+def test_no_call_of_iam_is_open_to_a_key(shared: Customer, key: dict[str, Any]) -> None:
+    """Every call that the store answers, with all that it needs and about what is there."""
+    iam = shared.server.client("iam")
+    document = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
+    account = shared.server.client("sts").get_caller_identity()["Account"]
+    prefix = f"arn:aws:iam::{account}"
+    iam.create_user(UserName="alice")
+    iam.put_user_policy(UserName="alice", PolicyName="main", PolicyDocument=document)
+    iam.create_group(GroupName="crew")
+    iam.put_group_policy(GroupName="crew", PolicyName="main", PolicyDocument=document)
+    iam.create_role(RoleName="deputy", AssumeRolePolicyDocument=trust(account))
+    iam.put_role_policy(RoleName="deputy", PolicyName="main", PolicyDocument=document)
+    known = {
+        "KEY": iam.create_access_key(UserName="alice")["AccessKey"]["AccessKeyId"],
+        "ARN": iam.create_policy(PolicyName="shared", PolicyDocument=document)["Policy"]["Arn"],
+        "ALICE": f"{prefix}:user/alice",
+        "ROLE": f"{prefix}:role/deputy",
+    }
+    iam.create_policy_version(PolicyArn=known["ARN"], PolicyDocument=document)
+    for action in sorted(set(FORMS) - {"GetCallerIdentity", "GetSessionToken"}):
+        form = {field: known.get(value, value) for field, value in FORMS[action].items()}
+        reply = ask_identity(key, "sts" if action == "AssumeRole" else "iam", action, **form)
+        assert (reply.status, reply.code) == (403, "AccessDenied"), (action, reply.body)
 
 
 # --- parameters of a key
