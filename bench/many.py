@@ -13,31 +13,24 @@ from bench.objects import BUCKET, COUNTS, prepare, timed
 from bench.servers import Bucketry, Measured
 
 DEEP = "bench-deep"
-SMALL = "bench-small"
-ASKED_KEYS = 20_000  # different keys that are read, of a bucket that has no others and of one with many
 IDLE = 1000
 _BODY = b"x" * KIB
 _PEER_PAGE = 20_000  # URLs in memory at once
 
 
 def prepare_deep(run_: Run, server: Measured) -> None:
-    """A bucket with many keys."""
-    _prepare_keys(run_, server, DEEP, run_.deep_keys)
-
-
-def _prepare_keys(run_: Run, server: Measured, name: str, count: int) -> None:
-    """A bucket with so many keys: through the disk layer where there is one, else by PUTs."""
-    if not run_.once(server, name):
+    """A bucket with many keys: through the disk layer where there is one, else by PUTs."""
+    if not run_.once(server, DEEP):
         return
-    server.client().create_bucket(Bucket=name)
+    server.client().create_bucket(Bucket=DEEP)
     if isinstance(server, Bucketry):
-        bucket = (name, fill.bucket_id_of(server.data, name))
-        fill.put_objects(server.data, [bucket], count, _BODY, fill.account_of(server.data))
+        bucket = (DEEP, fill.bucket_id_of(server.data, DEEP))
+        fill.put_objects(server.data, [bucket], run_.deep_keys, _BODY, fill.account_of(server.data))
         return
     sign = server.presigner().target
-    for first in range(0, count, _PEER_PAGE):
-        numbers = range(first, min(first + _PEER_PAGE, count))
-        targets = [sign("PUT", f"/{name}/{fill.key_of(number)}") for number in numbers]
+    for first in range(0, run_.deep_keys, _PEER_PAGE):
+        numbers = range(first, min(first + _PEER_PAGE, run_.deep_keys))
+        targets = [sign("PUT", f"/{DEEP}/{fill.key_of(number)}") for number in numbers]
         plain.put_all(server.endpoint, targets, _BODY, at_once=16)
 
 
@@ -73,31 +66,25 @@ def list_deep(name: str) -> Measure:
     return measure
 
 
-def get_of_all(run_: Run, server: Measured) -> Outcome:
-    """GET 1 KiB, each key of a bucket in turn."""
-    count = min(ASKED_KEYS, run_.deep_keys)
-    _prepare_keys(run_, server, SMALL, count)
-    return _get_keys(run_, server, SMALL, range(count))
+def get_of_many(count: int) -> Measure:
+    """GET 1 KiB of `count` keys in turn, from all over the bucket of many."""
 
+    def measure(run_: Run, server: Measured) -> Outcome:
+        prepare_deep(run_, server)
+        numbers = range(0, run_.deep_keys, max(1, run_.deep_keys // count))
+        sign = server.presigner().target
+        mixed = [
+            *numbers[::7],
+            *(number for first in range(1, 7) for number in numbers[first::7]),
+        ]  # as no index has it
+        targets = [sign("GET", f"/{DEEP}/{fill.key_of(number)}") for number in mixed]
 
-def get_of_many(run_: Run, server: Measured) -> Outcome:
-    """GET 1 KiB, as many keys in turn, from all over the bucket of many."""
-    prepare_deep(run_, server)
-    return _get_keys(run_, server, DEEP, range(0, run_.deep_keys, max(1, run_.deep_keys // ASKED_KEYS)))
+        def load(seconds: float):  # type: ignore[no-untyped-def]  # a Rate
+            return run("GET", server.endpoint, targets, run_.folder, seconds=seconds, connections=run_.connections)
 
+        return timed(run_, server, load)
 
-def _get_keys(run_: Run, server: Measured, bucket: str, numbers: range) -> Outcome:
-    sign = server.presigner().target
-    mixed = [
-        *numbers[::7],
-        *(number for first in range(1, 7) for number in numbers[first::7]),
-    ]  # not as the index has it
-    targets = [sign("GET", f"/{bucket}/{fill.key_of(number)}") for number in mixed]
-
-    def load(seconds: float):  # type: ignore[no-untyped-def]  # a Rate
-        return run("GET", server.endpoint, targets, run_.folder, seconds=seconds, connections=run_.connections)
-
-    return timed(run_, server, load)
+    return measure
 
 
 def get_over(connections: int) -> Measure:
