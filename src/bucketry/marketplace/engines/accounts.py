@@ -64,6 +64,9 @@ class SeveralAccounts:
     def address(self, bucket: str) -> BucketAddress:
         return self._first.address(bucket)
 
+    def check(self, settings: BucketSettings) -> None:
+        self._first.check(settings)
+
     # ---- buckets
 
     async def create_bucket(self, bucket: str, settings: BucketSettings) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 THREADS = 16
 _CONNECT_TIMEOUT_S = 3
 _READ_TIMEOUT_S = 15  # three tries stay below the 60 s after which platforms give up
-_ATTEMPTS = 3
+ATTEMPTS = 3
 _TOLD_CHARACTERS = 300
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 
@@ -104,6 +104,7 @@ class Connection:
         self._s3: S3Client | None = None
         self._iam: IAMClient | None = None
         self._session: Session | None = None
+        self._http: Any = None
         is_plain = endpoint.url.startswith("http://") and not endpoint.uses_proxies
         self._wire = Wire(endpoint.url, _CONNECT_TIMEOUT_S, _READ_TIMEOUT_S) if is_plain else None
 
@@ -121,11 +122,29 @@ class Connection:
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for client in (self._s3, self._iam):
+        for client in (self._s3, self._iam, self._http):
             if client is not None:
                 client.close()
         if self._wire is not None:
             self._wire.close()
+
+    def send(self, request: Any) -> Any:
+        """A signed request of botocore's (AWSPreparedRequest), for what no client of it can ask: its AWSResponse."""
+        if self._wire is not None and (answer := self._wire.send(request)) is not None:
+            return answer
+        return self._plain_session().send(request)
+
+    def _plain_session(self) -> Any:
+        from botocore.httpsession import URLLib3Session
+
+        with self._making:
+            if self._http is None:
+                self._http = URLLib3Session(
+                    proxies=None if self.endpoint.uses_proxies else {},
+                    timeout=(_CONNECT_TIMEOUT_S, _READ_TIMEOUT_S),  # type: ignore[arg-type]  # as botocore gives it itself
+                    max_pool_connections=2 * THREADS,
+                )
+            return self._http
 
     def _clients(self) -> tuple[S3Client, IAMClient]:
         with self._making:
@@ -200,7 +219,7 @@ class Connection:
         style = "path" if self.endpoint.is_path_style else "virtual"
         return {"signature_version": "s3v4", "s3": {"addressing_style": style}}
 
-    def _config(self, attempts: int = _ATTEMPTS, **of_service: Any) -> Config:
+    def _config(self, attempts: int = ATTEMPTS, **of_service: Any) -> Config:
         from botocore.config import Config
 
         return Config(

@@ -50,8 +50,8 @@ def deviations(connection: Connection, bucket: str, settings: BucketSettings, pa
             found = {
                 "public": _is_as_open(connection, bucket, settings.is_public, partition),
                 "object_ownership": _has_ownership(connection, bucket, settings.object_ownership),
-                "cors": _alike(settings.cors, _document(s3.get_bucket_cors, bucket)),
-                "website": _alike(settings.website, _document(s3.get_bucket_website, bucket)),
+                "cors": alike(settings.cors, document(s3.get_bucket_cors, bucket)),
+                "website": alike(settings.website, document(s3.get_bucket_website, bucket)),
             }
         except ClientError as error:
             if code_of(error) in GONE:
@@ -63,9 +63,9 @@ def deviations(connection: Connection, bucket: str, settings: BucketSettings, pa
 def _is_as_open(connection: Connection, bucket: str, is_public: bool, partition: str) -> bool:
     """Whether policy and block are as buckets.configure leaves them."""
     s3 = connection.s3
-    policy = _document(s3.get_bucket_policy, bucket)
+    policy = document(s3.get_bucket_policy, bucket)
     wanted = json.loads(rights.of_public_bucket(bucket, partition)) if is_public else None
-    block = _document(s3.get_public_access_block, bucket) or {}
+    block = document(s3.get_public_access_block, bucket) or {}
     is_blocked = block.get("PublicAccessBlockConfiguration") == (UNBLOCKED if is_public else BLOCKED)
     return is_blocked and (json.loads(policy["Policy"]) if policy else None) == wanted
 
@@ -73,12 +73,12 @@ def _is_as_open(connection: Connection, bucket: str, is_public: bool, partition:
 def _has_ownership(connection: Connection, bucket: str, wanted: str | None) -> bool:
     if wanted is None:
         return True  # whatever was the engine's default when it was made
-    controls = _document(connection.s3.get_bucket_ownership_controls, bucket) or {}
+    controls = document(connection.s3.get_bucket_ownership_controls, bucket) or {}
     rules = controls.get("OwnershipControls", {}).get("Rules", [])
     return [rule.get("ObjectOwnership") for rule in rules] == [wanted]
 
 
-def _document(call: Callable[..., Any], bucket: str) -> dict[str, Any] | None:
+def document(call: Callable[..., Any], bucket: str) -> dict[str, Any] | None:
     """What a GET of a setting says; None where none is set."""
     from botocore.exceptions import ClientError
 
@@ -91,7 +91,8 @@ def _document(call: Callable[..., Any], bucket: str) -> dict[str, Any] | None:
     return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
 
 
-def _alike(one: Any, other: Any) -> bool:
+def alike(one: Any, other: Any) -> bool:
+    """Whether two documents say the same."""
     return bool(_without_nothing(one) == _without_nothing(other))
 
 
