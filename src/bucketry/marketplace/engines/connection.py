@@ -29,6 +29,7 @@ _CONNECT_TIMEOUT_S = 3
 _READ_TIMEOUT_S = 15  # three tries stay below the 60 s after which platforms give up
 ATTEMPTS = 3
 _TOLD_CHARACTERS = 300
+_ASK_CHECK = "The operator finds the reason with: bucketry check-config"
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 
 # What says that the marketplace itself is not welcome, not that the order is wrong.
@@ -248,7 +249,7 @@ class Connection:
         except _without_credentials() as error:
             raise EngineUnavailable(
                 f"The engine {self.engine_name} has no credentials to work with ({type(error).__name__}: {error}). "
-                "The operator finds the reason with: bucketry check-config"
+                f"{_ASK_CHECK}"
             ) from None
         except (BotoCoreError, HTTPError, OSError) as error:
             raise EngineUnavailable(
@@ -259,14 +260,15 @@ class Connection:
     def _told(self, response: Any, what: str) -> EngineRefused | EngineUnavailable:
         code = str(response.get("Error", {}).get("Code", "")) or "an unknown error"
         status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
+        message = logs.redact(str(response.get("Error", {}).get("Message", "")))[:_TOLD_CHARACTERS]
         if code in _NOT_WELCOME:
-            return EngineUnavailable(
-                f"The engine {self.engine_name} does not let the marketplace work ({code} while {what}). "
-                "The operator finds the reason with: bucketry check-config"
+            unwelcome = EngineUnavailable(
+                f"The engine {self.engine_name} does not let the marketplace work ({code} while {what}). {_ASK_CHECK}"
             )
+            unwelcome.add_note(message)  # names of the account: for operators, not for who ordered
+            return unwelcome
         if (status >= 500 and code != "NotImplemented") or code in _OVERLOADED:
             return EngineUnavailable(f"The engine {self.engine_name} failed while {what} ({code}); try again later.")
-        message = logs.redact(str(response.get("Error", {}).get("Message", "")))[:_TOLD_CHARACTERS]
         if code in _LIMITS:
             return LimitReached(
                 f"The engine {self.engine_name} is full, so it refused {what}: {code}: {message.rstrip('.')}. The "
