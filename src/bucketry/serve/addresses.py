@@ -31,6 +31,11 @@ class Addresses:
             website_port=split_address(website, "website_listen")[1],
         )
 
+    @classmethod
+    def of_last_start(cls, s3_url: str, website_url: str, api_url: str) -> Addresses:
+        """For commands beside a server: as admin.json names them."""
+        return cls(s3_url, website_url, api_url, s3_url, urlsplit(website_url).port or 80)
+
     def s3_domains(self) -> tuple[str, ...]:
         """Base names of BUCKET.DOMAIN addressing: the host of s3_url, and localhost; no IP address can be one."""
         host = urlsplit(self.s3_url).hostname or "localhost"

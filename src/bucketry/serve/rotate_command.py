@@ -35,11 +35,12 @@ Work = Callable[["MasterKeys", "Identity", "SqlRecords"], Awaitable[T]]
     metavar="SECONDS",
     help="How long to wait for what was begun with the old key. Default: 60.",
 )
+@click.option("--alone", is_flag=True, help="No other server shares the PostgreSQL database.")
 @click.option("-o", "output", type=click.Choice(["table", "json"]), default="table", help="Of --status.")
 @pass_session
 @errors_in_one_line
 def rotate_master_key(
-    session: Session, config: str | None, status: bool, end_sessions: bool, grace: float, output: str
+    session: Session, config: str | None, status: bool, end_sessions: bool, grace: float, alone: bool, output: str
 ) -> int:
     """Seal all secrets under a new master key, while the server serves; repeat it after a crash.
 
@@ -54,7 +55,14 @@ def rotate_master_key(
 
     async def work(keys: MasterKeys, identity: Identity, records: SqlRecords) -> list[str]:
         done = await rotate(
-            folder, keys, identity, records, grace_seconds=grace, with_tokens=not end_sessions, tell=message
+            folder,
+            keys,
+            identity,
+            records,
+            grace_seconds=grace,
+            with_tokens=not end_sessions,
+            may_make_key=alone or not settings.database.url,
+            tell=message,
         )
         message(f"Done: {done.count} secret(s) sealed anew. {_what_is_left(keys)}")
         return done.unopened

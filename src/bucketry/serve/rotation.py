@@ -90,15 +90,17 @@ async def rotate(
     *,
     grace_seconds: float,
     with_tokens: bool,
+    may_make_key: bool = True,
     tell: Tell,
 ) -> Done:
-    """Rotate, or go on with a rotation that was begun. ServeError; NothingToRotate; KeysInUse."""
+    """Rotate, or go on with a rotation that was begun. Not `may_make_key`: others who share the records would not have
+    the new key, so it must be there already. ServeError; NothingToRotate; KeysInUse."""
     with folder.keys_held():
         if _is_over(keys):
             _write(keys, Keyring(kept=keys.keyring.kept))
             tell("The rotation that was begun before had only to be written off. It is done.")
             return Done(0, [])
-        _begin(keys, with_tokens)
+        _begin(keys, with_tokens, may_make_key)
         tell(f"The key {short_name(keys.masters[0])} seals now.")
         done = await _reseal(keys, identity, records, grace_seconds, tell)
         _end(keys)
@@ -109,7 +111,7 @@ def _is_over(keys: MasterKeys) -> bool:
     return len(keys.masters) == 1 and keys.keyring.rotating_to == short_name(keys.masters[0])
 
 
-def _begin(keys: MasterKeys, with_tokens: bool) -> None:
+def _begin(keys: MasterKeys, with_tokens: bool, may_make_key: bool) -> None:
     """Steps 1 to 4."""
     source, masters = keys.source, keys.masters
     if len(masters) == 1:
@@ -117,6 +119,11 @@ def _begin(keys: MasterKeys, with_tokens: bool) -> None:
             raise NothingToRotate(
                 f"{source.name} gives one key, so there is nothing to rotate. Let it give the new key and the old one "
                 "behind it, restart the server, and repeat this; docs/operations.md has the steps."
+            )
+        if not may_make_key:
+            raise NothingToRotate(
+                "Other servers may share the database, and need the new key before this one seals with it. Put it in "
+                "the key file of each, as docs/operations.md says; or give --alone if there is none."
             )
         new = envelope.new_key()
         _write(keys, Keyring(short_name(new), keys.keyring.kept))

@@ -56,7 +56,7 @@ class Deployment:
         finally:
             identity.close()
 
-    async def rotate(self, *, with_tokens: bool = True, **environment: str) -> rotation.Done:
+    async def rotate(self, *, with_tokens: bool = True, may_make_key: bool = True, **environment: str) -> rotation.Done:
         with self.process(**environment) as (keys, identity):
             return await rotation.rotate(
                 self.folder,
@@ -65,6 +65,7 @@ class Deployment:
                 self.world.records,
                 grace_seconds=GRACE_SECONDS,
                 with_tokens=with_tokens,
+                may_make_key=may_make_key,
                 tell=lambda _: None,
             )
 
@@ -221,6 +222,16 @@ async def test_keys_of_the_environment_are_rotated_by_their_owner(deployed: Depl
     assert (await deployed.rotate(BUCKETRY_MASTER_KEY=both)).count == 2
     await deployed.check(BUCKETRY_MASTER_KEY=new)
     assert not deployed.folder.master_key_file.exists()
+
+
+async def test_no_key_is_made_where_others_would_not_have_it(deployed: Deployment) -> None:
+    (old,) = key_lines(deployed)
+    with pytest.raises(rotation.NothingToRotate, match="need the new key before this one"):
+        await deployed.rotate(may_make_key=False)
+    deployed.folder.master_key_file.write_text("ab" * 32 + f"\n{old}\n")
+    assert (await deployed.rotate(may_make_key=False)).count == 2
+    await deployed.check()
+    assert key_lines(deployed) == ["ab" * 32]
 
 
 async def test_a_secret_that_no_key_opens_is_told_and_left(deployed: Deployment) -> None:

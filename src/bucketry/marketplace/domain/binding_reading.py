@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bucketry.marketplace.domain.context import Context
 from bucketry.marketplace.domain.credentials import Credentials, document
-from bucketry.marketplace.domain.errors import AmbiguousName, BindingNotFound
+from bucketry.marketplace.domain.errors import AmbiguousName, BindingNotFound, CredentialsUnknown
 from bucketry.marketplace.domain.finishing import operation_of_binding
 from bucketry.marketplace.domain.granting import open_key
 from bucketry.marketplace.domain.ports import AccessKey
@@ -79,7 +79,12 @@ class BindingReading:
         return [binding for binding in found if binding.state is BindingState.READY]
 
     async def credentials(self, binding: Binding) -> Credentials:
-        """The credentials of a finished binding."""
+        """The credentials of a finished binding. Raises CredentialsUnknown."""
+        if binding.identity and binding.sealed_key is None:
+            raise CredentialsUnknown(
+                "The credentials of this binding were given by another broker, and nobody can show them again. They "
+                "work as before; to have some that can be shown, bind anew (or rotate) and remove this one."
+            )
         instance = await self._context.records.get_instance(binding.instance_guid)
         if instance is None or binding.sealed_key is None:
             raise BindingNotFound("There is no binding with this id (any more).")

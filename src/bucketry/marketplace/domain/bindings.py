@@ -77,7 +77,8 @@ class BoundAlike:
 
 @dataclass(frozen=True, slots=True)
 class BoundDifferently:
-    """It was ordered before, otherwise. `difference`: instance, predecessor, application or parameters."""
+    """It was ordered before, otherwise. `difference`: instance, predecessor, application, parameters, or
+    origin: another broker made it."""
 
     binding: Binding
     difference: str
@@ -193,8 +194,8 @@ class Bindings(BindingReading):
                 return await self._make(work, instance, binding, buckets, operation)
             difference = _difference(existing, order)
             if existing.state is BindingState.READY:
-                if difference:
-                    return BoundDifferently(existing, difference)
+                if difference or existing.identity:
+                    return BoundDifferently(existing, difference or "origin")
                 return BoundAlike(existing, await self.credentials(existing))
             if existing.instance_guid != work.guid:
                 return BoundDifferently(existing, difference)

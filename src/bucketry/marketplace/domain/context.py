@@ -9,9 +9,15 @@ from typing import Any
 
 from bucketry.kernel.clock import ClockMs
 from bucketry.kernel.envelope import Envelope
-from bucketry.marketplace.domain import bucket_quota
+from bucketry.marketplace.domain.adoption_ports import AdoptingEngine
 from bucketry.marketplace.domain.catalog import Catalog, Plan
-from bucketry.marketplace.domain.errors import EngineUnavailable, InvalidName, UnknownPlan, UnknownService
+from bucketry.marketplace.domain.errors import (
+    EngineRefused,
+    EngineUnavailable,
+    InvalidName,
+    UnknownPlan,
+    UnknownService,
+)
 from bucketry.marketplace.domain.holds import Holds
 from bucketry.marketplace.domain.ports import BucketSettings, Engine, Records
 from bucketry.marketplace.domain.values import Instance, Parameters
@@ -32,6 +38,13 @@ class Context:
         engine = self.engines.get(name)
         if engine is None:
             raise EngineUnavailable(f"The engine {name} is not configured on this server; add it to its configuration.")
+        return engine
+
+    def adopting_engine(self, name: str) -> AdoptingEngine:
+        """The engine, if what another broker made can be taken over on it. Raises EngineRefused."""
+        engine = self.engine(name)
+        if not isinstance(engine, AdoptingEngine):
+            raise EngineRefused(f"On the engine {name} nothing can be taken over that another broker made.")
         return engine
 
     def plan_to_order(self, service_guid: str, plan_guid: str) -> Plan:
@@ -66,7 +79,6 @@ def settings(plan: Plan, parameters: Parameters) -> BucketSettings:
         object_ownership=parameters.get("object_ownership"),
         cors=parameters.get("cors"),
         website=parameters.get("website"),
-        quota=bucket_quota.of_parameter(parameters.get("quota")),
     )
 
 

@@ -4,7 +4,8 @@
     ├── Invalid ............ the request cannot be right, whenever it is repeated
     │   ├── InvalidParameters, InvalidName, UnknownService, UnknownPlan, NotBindable, PlanChangeRefused,
     │   │   InvalidPredecessor
-    ├── NotFound ........... InstanceNotFound, BindingNotFound, OrgNotFound, SpaceNotFound, AppNotFound, QuotaNotFound
+    ├── NotFound ........... InstanceNotFound, BindingNotFound, CredentialsUnknown, OrgNotFound, SpaceNotFound,
+    │   │   AppNotFound, QuotaNotFound
     ├── NotAllowed ......... PaidPlansNotAllowed
     ├── Conflict ........... NameTaken, AmbiguousName, NotEmpty, HasBindings, HasContents, Busy, TakesLong
     ├── EngineRefused ...... the engine says no to this very order
@@ -84,6 +85,12 @@ class InstanceNotFound(NotFound):
 
 class BindingNotFound(NotFound):
     code = "BindingNotFound"
+
+
+class CredentialsUnknown(NotFound):
+    """The binding is there, but another broker gave its credentials."""
+
+    code = "CredentialsUnknown"
 
 
 class OrgNotFound(NotFound):

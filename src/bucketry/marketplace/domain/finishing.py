@@ -13,7 +13,7 @@ from dataclasses import replace
 from bucketry.kernel import logs
 from bucketry.marketplace.domain.context import Context
 from bucketry.marketplace.domain.errors import DomainError, EngineUnavailable
-from bucketry.marketplace.domain.granting import grant
+from bucketry.marketplace.domain.granting import grant, revoke
 from bucketry.marketplace.domain.holds import Work
 from bucketry.marketplace.domain.settling import Settling
 from bucketry.marketplace.domain.values import (
@@ -165,7 +165,7 @@ class Finishing:
     async def fail_binding(self, work: Work, instance: Instance, binding: Binding, reason: DomainError) -> None:
         """Undo a promised binding; its failure is told from now on."""
         await work.check_held()
-        await self._context.engine(instance.engine).revoke(binding.guid)
+        await revoke(self._context, instance, binding)
         await work.delete_binding(binding, told=self._settling.told_of_binding(binding, str(reason)))
 
     def is_binding_to_go_on(self, binding: Binding, error: DomainError) -> bool:

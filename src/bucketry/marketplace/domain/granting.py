@@ -26,6 +26,14 @@ async def grant(
     return replace(binding, state=BindingState.READY, sealed_key=sealed_key, operation_id=""), key
 
 
+async def revoke(context: Context, instance: Instance, binding: Binding) -> None:
+    """Remove the binding's identity, whoever made it."""
+    if binding.identity:
+        await context.adopting_engine(instance.engine).revoke_foreign(binding.identity, binding.guid)
+    else:
+        await context.engine(instance.engine).revoke(binding.guid)
+
+
 def open_key(context: Context, binding: Binding) -> AccessKey:
     """The pair of a finished binding."""
     assert binding.sealed_key is not None, "only finished bindings are opened"

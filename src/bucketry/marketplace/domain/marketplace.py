@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bucketry.kernel.clock import ClockMs, system_clock_ms
 from bucketry.kernel.envelope import Envelope
+from bucketry.marketplace.domain.adoption import Adoption
 from bucketry.marketplace.domain.bindings import Bindings
 from bucketry.marketplace.domain.catalog import Catalog, CatalogError
 from bucketry.marketplace.domain.context import Context
@@ -30,6 +31,7 @@ class Marketplace:
     finishing: Finishing
     background: Background
     records: Records
+    adoption: Adoption
 
     async def check(self) -> None:
         """Raises RecordsUnavailable where orders can't be taken now."""
@@ -72,4 +74,5 @@ def make_marketplace(
         finishing,
         Background(),
         records,
+        Adoption(context),
     )

@@ -19,6 +19,7 @@ from bucketry.kernel import logs
 from bucketry.marketplace.domain import binding_rights
 from bucketry.marketplace.domain.context import Context
 from bucketry.marketplace.domain.errors import NotEmpty
+from bucketry.marketplace.domain.granting import revoke
 from bucketry.marketplace.domain.holds import Work, busy
 from bucketry.marketplace.domain.ports import BucketNotEmpty
 from bucketry.marketplace.domain.values import (
@@ -161,7 +162,7 @@ class Settling:
         """Revoke a binding, then remove its record; what is left half done is finished by the next try."""
         if binding.state is BindingState.READY:
             binding = await work.save_binding(replace(binding, state=BindingState.DELETING))
-        await self._context.engine(instance.engine).revoke(binding.guid)
+        await revoke(self._context, instance, binding)
         await work.delete_binding(binding, last=last, told=self.told_of_binding(binding))
 
     # ---- last operations

@@ -163,7 +163,8 @@ class Binding:
     `app_guid` None for keys. `additional_instances` are guids, resolved from the names in `parameters`.
     `sealed_key` is the access key pair, sealed under the context `binding|GUID`; None until it is made.
     `operation_id` as in LastOperation, of the order that is under way. `predecessor_guid`: the binding that this one
-    was rotated from.
+    was rotated from. `identity` is what its identity is called where another broker made it; "": as the engine says.
+    Of such a one the pair is not known.
     """
 
     guid: str
@@ -179,3 +180,4 @@ class Binding:
     sealed_key: bytes | None = field(default=None, repr=False)
     operation_id: str = ""
     predecessor_guid: str | None = None
+    identity: str = ""

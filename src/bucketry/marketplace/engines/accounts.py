@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
+from bucketry.marketplace.domain.adoption_ports import AdoptingEngine
 from bucketry.marketplace.domain.errors import EngineRefused, EngineUnavailable
 from bucketry.marketplace.domain.ports import (
     AccessKey,
@@ -21,10 +22,11 @@ from bucketry.marketplace.domain.ports import (
     Rights,
     Usage,
 )
+from bucketry.marketplace.engines.adopting import AdoptingSeveral
 from bucketry.marketplace.engines.connection import LimitReached
 
 
-class Account(Engine, Protocol):
+class Account(Engine, AdoptingEngine, Protocol):
     """An engine that is one of several."""
 
     async def has_bucket(self, bucket: str) -> bool | None:
@@ -40,12 +42,12 @@ class Account(Engine, Protocol):
     async def close(self) -> None: ...
 
 
-class SeveralAccounts:
+class SeveralAccounts(AdoptingSeveral):
     """See ports.Engine. All accounts are in the same region, and name buckets and identities alike."""
 
     def __init__(self, name: str, accounts: Sequence[Account]) -> None:
         self.name = name
-        self.accounts = accounts
+        self.accounts: Sequence[Account] = accounts
         self._first = accounts[0]
         self._homes: dict[str, Account] = {}
 
@@ -63,9 +65,6 @@ class SeveralAccounts:
 
     def address(self, bucket: str) -> BucketAddress:
         return self._first.address(bucket)
-
-    def check(self, settings: BucketSettings) -> None:
-        self._first.check(settings)
 
     # ---- buckets
 

@@ -65,7 +65,7 @@ def restrict(connection: Connection, who: Identity, policy: str) -> None:
             managed = managed_policy(connection, who.user)
             if managed is not None:
                 _put_version(connection, managed, policy)
-                _if_there(iam.delete_user_policy, UserName=who.user, PolicyName=POLICY_NAME)
+                if_there(iam.delete_user_policy, UserName=who.user, PolicyName=POLICY_NAME)
             elif len(policy) <= INLINE_POLICY_CHARACTERS:
                 iam.put_user_policy(UserName=who.user, PolicyName=POLICY_NAME, PolicyDocument=policy)
             else:
@@ -88,9 +88,9 @@ def revoke(connection: Connection, user: str) -> None:
     def once() -> None:
         if not _delete_keys(connection, user):
             return
-        if not _if_there(connection.iam.delete_user_policy, UserName=user, PolicyName=POLICY_NAME):
+        if not if_there(connection.iam.delete_user_policy, UserName=user, PolicyName=POLICY_NAME):
             _delete_managed(connection, user)
-        _if_there(connection.iam.delete_user, UserName=user)
+        if_there(connection.iam.delete_user, UserName=user)
 
     with connection.doing("revoking the credentials"):
         connection.patiently(once, lambda error: code_of(error) == "DeleteConflict", _REVOKE_ROUNDS)
@@ -123,7 +123,7 @@ def _put_version(connection: Connection, arn: str, policy: str) -> None:
 def _delete_old_versions(connection: Connection, arn: str) -> None:
     for version in connection.iam.list_policy_versions(PolicyArn=arn)["Versions"]:
         if not version["IsDefaultVersion"]:
-            _if_there(connection.iam.delete_policy_version, PolicyArn=arn, VersionId=version["VersionId"])
+            if_there(connection.iam.delete_policy_version, PolicyArn=arn, VersionId=version["VersionId"])
 
 
 def _delete_managed(connection: Connection, user: str) -> None:
@@ -133,13 +133,13 @@ def _delete_managed(connection: Connection, user: str) -> None:
     iam = connection.iam
     try:
         arn = _policy_arn(iam.get_user(UserName=user)["User"]["Arn"])
-        _if_there(iam.detach_user_policy, UserName=user, PolicyArn=arn)
+        if_there(iam.detach_user_policy, UserName=user, PolicyArn=arn)
         _delete_old_versions(connection, arn)
     except ClientError as error:
         if not _is_missing(error):
             raise
         return
-    _if_there(iam.delete_policy, PolicyArn=arn)
+    if_there(iam.delete_policy, PolicyArn=arn)
 
 
 def _policy_arn(user_arn: str) -> str:
@@ -166,16 +166,21 @@ def delete_keys(connection: Connection, user: str, but: str) -> None:
         _delete_keys(connection, user, but)
 
 
+def delete_all_keys(connection: Connection, user: str) -> None:
+    """Remove the user's keys."""
+    _delete_keys(connection, user)
+
+
 def _delete_keys(connection: Connection, user: str, but: str = "") -> bool:
     """Whether there is such a user."""
     keys = keys_of(connection, user)
     for key in keys or ():
         if key != but:
-            _if_there(connection.iam.delete_access_key, UserName=user, AccessKeyId=key)
+            if_there(connection.iam.delete_access_key, UserName=user, AccessKeyId=key)
     return keys is not None
 
 
-def _if_there(call: Callable[..., object], **arguments: str) -> bool:
+def if_there(call: Callable[..., object], **arguments: str) -> bool:
     """Whether it was there."""
     from botocore.exceptions import ClientError
 

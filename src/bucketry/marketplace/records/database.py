@@ -23,7 +23,7 @@ from bucketry.marketplace.records import connecting
 from bucketry.marketplace.records.connecting import IS_BRIEF, IS_WRITE
 from bucketry.marketplace.records.shared_clock import SharedClock
 
-HEAD = "0002"  # the newest migration; a test compares
+HEAD = "0003"  # the newest migration; a test compares
 _THREADS = 8
 _ATTEMPTS = 3
 _MIGRATION_LOCK = 0x6275636B65747279  # "bucketry": held while a database is migrated

@@ -115,6 +115,7 @@ def binding(row: Row, additional_instances: Sequence[str]) -> Binding:
         sealed_key=None if row.sealed_key is None else bytes(row.sealed_key),
         operation_id=row.operation_id,
         predecessor_guid=row.predecessor_guid,
+        identity=row.identity,
     )
 
 
@@ -134,6 +135,7 @@ def binding_columns(value: Binding) -> dict[str, Any]:
         "sealed_key": value.sealed_key,
         "operation_id": value.operation_id,
         "predecessor_guid": value.predecessor_guid,
+        "identity": value.identity,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from bucketry.marketplace.records.adoption import AdoptionQueries
 from bucketry.marketplace.records.bindings import BindingQueries
 from bucketry.marketplace.records.database import Database
 from bucketry.marketplace.records.ended import EndedQueries
@@ -14,7 +15,7 @@ from bucketry.marketplace.records.sealing import SealedQueries
 _ANYTHING = sa.select(sa.literal(1))
 
 
-class SqlRecords(PlaceQueries, InstanceQueries, BindingQueries, EndedQueries, SealedQueries):
+class SqlRecords(PlaceQueries, InstanceQueries, BindingQueries, EndedQueries, SealedQueries, AdoptionQueries):
     """See ports.Records. One a process; threads inside."""
 
     def __init__(self, database: Database) -> None:

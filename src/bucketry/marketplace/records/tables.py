@@ -116,6 +116,7 @@ bindings = sa.Table(
     sa.Column("sealed_key", sa.LargeBinary),
     sa.Column("operation_id", TEXT, nullable=False, server_default=""),
     sa.Column("predecessor_guid", TEXT),
+    sa.Column("identity", TEXT, nullable=False, server_default=""),
     sa.UniqueConstraint("instance_guid", "local_key_name"),
     sa.UniqueConstraint("instance_guid", "local_app_guid"),
 )
