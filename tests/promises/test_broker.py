@@ -3,15 +3,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
 import sys
+import time
 import uuid
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from bucketry.kernel.clock import system_clock_ms as now_ms
+from bucketry.marketplace.domain.ports import Hold
+from bucketry.marketplace.domain.values import Instance, InstanceState, LastOperation, OperationState, OperationType
+from bucketry.marketplace.records.connecting import sqlite_url
+from bucketry.marketplace.records.sql import open_records
 from tests.kit.broker import Broker
 from tests.kit.customer import visit
 from tests.kit.server import Server, clean_environment, run_program
@@ -77,6 +87,74 @@ def test_a_platform_orders_binds_uses_and_removes_a_bucket(broker: Broker) -> No
     assert broker.ask("DELETE", instance + query).status == 200
     assert broker.ask("DELETE", instance + query).status == 410
     assert broker.ask("GET", instance).status == 404
+
+
+def test_what_the_page_says_empties_a_bucket(broker: Broker, tmp_path: Path) -> None:
+    """docs/platforms.md: old versions and unfinished uploads too, with the credentials of a binding alone."""
+    (service,) = broker.ask("GET", "/catalog").body["services"]
+    ids = {"service_id": service["id"], "plan_id": service["plans"][0]["id"]}
+    query = f"?service_id={ids['service_id']}&plan_id={ids['plan_id']}"
+    instance = f"/service_instances/{uuid.uuid4()}"
+    assert broker.ask("PUT", instance, {**ids, "organization_guid": "o", "space_guid": "s"}).status == 201
+    key = broker.ask("PUT", f"{instance}/service_bindings/{uuid.uuid4()}", ids).body["credentials"]
+    s3, bucket = broker.server.client(credentials=key), key["bucket"]
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for name in ("a", "a", "b c/d"):
+        s3.put_object(Bucket=bucket, Key=name, Body=b"1")
+    s3.create_multipart_upload(Bucket=bucket, Key="never finished")
+    told = broker.ask("DELETE", instance + query).body["description"]
+    assert f"aws s3 rm s3://{bucket} --recursive" in told
+    assert "3 objects (3 bytes) and 1 unfinished upload" in told
+
+    page = (Path(__file__).parents[2] / "docs/platforms.md").read_text()
+    section = page.partition("## Emptying a bucket")[2].partition("\n## ")[0]
+    script = "\n".join(line[4:] for line in section.splitlines() if line.startswith("    "))
+    environment = {
+        **clean_environment(),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "AWS_ACCESS_KEY_ID": key["access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": key["secret_access_key"],
+        "AWS_DEFAULT_REGION": key["region"],
+        "AWS_ENDPOINT_URL": key["endpoint_url"],
+        "BUCKET_NAME": bucket,
+    }
+    run_program(["bash", "-euo", "pipefail", "-c", script], environment=environment, cwd=tmp_path)
+    assert broker.ask("DELETE", instance + query).status == 200
+
+
+def test_what_was_promised_is_finished_after_a_restart(fresh_server: Callable[..., Server]) -> None:
+    """An order that a crash broke off, as it lies on the disk then: recorded with its operation, half made."""
+    server = fresh_server(workers=1)
+    broker, guid = Broker(server), str(uuid.uuid4())
+    (service,) = broker.ask("GET", "/catalog").body["services"]
+    plans = {plan["name"]: plan["id"] for plan in service["plans"]}
+    ids = {"service_id": service["id"], "plan_id": plans["basic"]}
+    order = {**ids, "organization_guid": "o", "space_guid": "s"}
+    assert broker.ask("PUT", f"/service_instances/{guid}", order).status == 201
+    key = broker.ask("PUT", f"/service_instances/{guid}/service_bindings/b", ids).body["credentials"]
+    server.client(credentials=key).put_object(Bucket=key["bucket"], Key="k", Body=b"body")
+    server.stop()
+
+    async def break_off() -> None:
+        records = open_records(sqlite_url(server.data / "marketplace.sqlite"))
+        made = await records.hold_instance(guid, Hold("test", 1), 0)
+        assert isinstance(made, Instance)
+        begun = LastOperation(OperationType.CREATE, OperationState.IN_PROGRESS, "create in progress", now_ms(), "op-1")
+        plan = plans["basic-public"]
+        left = replace(made, state=InstanceState.CREATING, last_operation=begun, plan_guid=plan)
+        await records.save_instance(left, "test", release=True)
+        await records.close()
+
+    asyncio.run(break_off())
+    server.start()
+    deadline = time.monotonic() + 30
+    polled = f"/service_instances/{guid}/last_operation?operation=op-1"
+    while (last := broker.ask("GET", polled)).body["state"] == "in progress":
+        assert time.monotonic() < deadline
+        assert int(last.headers["retry-after"]) > 0
+        time.sleep(0.05)
+    assert last.body == {"state": "succeeded", "description": "create succeeded"}
+    assert visit(f"{server.admin['s3_endpoint']}/{key['bucket']}/k").body == b"body"
 
 
 @pytest.mark.slow
