@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.kit.ceph import Cluster, cluster
 from tests.kit.postgres import Postgres, postgres
 from tests.kit.server import Server
 
@@ -42,6 +44,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def postgresql() -> Iterator[Postgres]:
     """A PostgreSQL for many tests; each makes databases of its own."""
     with postgres() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The Ceph cluster of a run, with one OSD: all its workers share it."""
+    base = tmp_path_factory.getbasetemp()
+    with cluster((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "ceph") as running:
         yield running
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.conformance.reasons import Reasons
 from tests.conformance.report import page
-from tests.conformance.running import ROOT, Result, make_environment, run_suite
+from tests.conformance.running import ROOT, Result, last_results, make_environment, run_suite
 from tests.conformance.selection import SELECTIONS
 
 PAGE = ROOT / "docs" / "conformance.md"
@@ -23,7 +23,10 @@ def main() -> None:
     if output.is_relative_to(ROOT):
         raise SystemExit(f"{output} lies in the repository: results stay outside.")
     selection = SELECTIONS[options.selection]
-    results = run_suite(make_environment(suite), suite, selection, options.only, options.jobs, output)
+    if options.last:
+        results = last_results(selection, output)
+    else:
+        results = run_suite(make_environment(suite), suite, selection, options.only, options.jobs, output)
     reasons = Reasons()
     _print(results, reasons)
     if options.only:
@@ -40,6 +43,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--suite", type=Path, required=True, help="a checkout of ceph/s3-tests")
     parser.add_argument("--selection", choices=list(SELECTIONS), default="core")
     parser.add_argument("--only", default="", help="pytest's -k on top of the selection; writes no page")
+    parser.add_argument("--last", action="store_true", help="run nothing: explain the last run's outcomes anew")
     parser.add_argument("--jobs", type=int, default=4, help="processes that run tests (default: 4)")
     parser.add_argument("--output", type=Path, help="where outcomes go (default: beside the suite)")
     return parser.parse_args()

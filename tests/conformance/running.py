@@ -107,6 +107,15 @@ def run_suite(python: Path, suite: Path, selection: Selection, only: str, jobs: 
     return read_results(lines)
 
 
+def last_results(selection: Selection, output: Path) -> list[Result]:
+    """What the last run of the selection left in `output`; of all of it, or there is nothing to explain."""
+    lines = output / f"{selection.name}.jsonl"
+    results = read_results(lines) if lines.exists() else []
+    if len(results) != selection.expected:
+        raise SystemExit(f"{lines} holds no whole run: it has {len(results)} outcomes of {selection.expected}.")
+    return results
+
+
 def read_results(lines: Path) -> list[Result]:
     """The results, in the order of names."""
     results = []

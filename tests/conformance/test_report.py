@@ -10,7 +10,7 @@ import pytest
 from tests.conformance.areas import AREAS, area_of
 from tests.conformance.reasons import KINDS, Reasons
 from tests.conformance.report import page
-from tests.conformance.running import Result, read_results
+from tests.conformance.running import Result, last_results, read_results
 from tests.conformance.selection import SELECTIONS
 
 REASONS = """
@@ -105,3 +105,15 @@ def test_only_the_body_of_a_test_decides(tmp_path: Path) -> None:
     results = read_results(lines)
     assert [result.outcome for result in results] == ["passed", "failed", "skipped", "failed"]
     assert [result.cleaned_up for result in results] == [False, True, True, False]
+
+
+def test_only_a_whole_run_is_explained_again(tmp_path: Path) -> None:
+    core = SELECTIONS["core"]
+    line = {"phases": {"setup": "passed", "call": "passed"}, "message": "", "seconds": 1, "marks": []}
+    lines = [json.dumps({"test": f"f.py::test_{number}", **line}) for number in range(core.expected)]
+    (tmp_path / "core.jsonl").write_text("\n".join(lines))
+    assert len(last_results(core, tmp_path)) == core.expected
+    (tmp_path / "core.jsonl").write_text("\n".join(lines[1:]))
+    for selection in (core, SELECTIONS["extended"]):
+        with pytest.raises(SystemExit, match="no whole run"):
+            last_results(selection, tmp_path)

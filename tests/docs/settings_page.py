@@ -63,7 +63,7 @@ ENGINES_INTRODUCTION = """
 Where buckets live: one table an engine, with a name of your own and its `kind`. Without any there is one embedded
 engine called `embedded`. A plan names its engine in the [catalog] file (`"bucketry": {"engine": "NAME"}`); plans that
 name none go to the only engine, or to the one called `embedded` where there are several. The server's own store is
-served in any case, on loopback unless told otherwise.
+served in any case, on loopback unless told otherwise. `bucketry check-config` tries each engine.
 
 An engine that has buckets has to stay: instances name it. As variables: `BUCKETRY_ENGINES__NAME__KEY`, with `_` for a
 hyphen of the name.

@@ -138,7 +138,7 @@ class Mortal:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._port, name)
-        if name in ("bucket_name", "address", "name"):
+        if name in ("bucket_name", "address", "check", "identity_name", "name"):
             return method
         if name == "empty_bucket":
             return self._stream(method)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bucketry.kernel import ids
-from bucketry.marketplace.domain.errors import DomainError, EngineUnavailable
+from bucketry.marketplace.domain.errors import DomainError, EngineRefused, EngineUnavailable
 from bucketry.marketplace.domain.ports import (
     AccessKey,
     BucketAddress,
@@ -83,6 +83,10 @@ class MemoryEngine:
         host = "127.0.0.1:9000"
         website = f"http://{bucket}.s3-website-us-east-1.localhost:9001/"
         return BucketAddress(bucket, "us-east-1", host, f"http://{host}", host, website)
+
+    def check(self, settings: BucketSettings) -> None:
+        if settings.quota is not None:
+            raise EngineRefused("Parameter quota: this engine can't limit a bucket.")
 
     async def create_bucket(self, bucket: str, settings: BucketSettings) -> None:
         await self._pass("create_bucket")

@@ -323,12 +323,25 @@ def test_the_catalog_publishes_the_schema_that_parameters_are_checked_by(shared:
     for plan in shared.ok("marketplace", "-e", "s3", "-o", "json").value:
         created = plan["schemas"]["service_instance"]["create"]["parameters"]
         assert created["$schema"].startswith("http://json-schema.org/draft-0")
-        assert set(created["properties"]) == {"object_ownership", "cors", "website"}
+        assert set(created["properties"]) == {"object_ownership", "cors", "website", "quota"}
         assert created["additionalProperties"] is False
-    for name in ("versioning", "encryption", "lifecycle", "quota", "backup"):
+    for name in ("versioning", "encryption", "lifecycle", "backup"):
         refused = shared("create-service", "s3", "basic", "b", "-c", json.dumps({name: {}}))
         assert refused.code == 2
         assert f'"{name}"' in refused.error
+
+
+def test_what_an_engine_cannot_is_refused_when_it_is_ordered(shared: Customer) -> None:
+    """The embedded engine limits no bucket; one on Ceph does: clients/test_ceph.py."""
+    quota = json.dumps({"quota": {"size": "10 GB"}})
+    refused = shared("create-service", "s3", "basic", "limited", "-c", quota)
+    assert refused.code == 1
+    assert "Parameter quota: the engine embedded can't limit a bucket" in refused.error
+    assert shared("service", "limited").code == 3
+    shared.ok("create-service", "s3", "basic", "unlimited")
+    refused = shared("update-service", "unlimited", "-c", quota)
+    assert "Parameter quota" in refused.error
+    assert "create succeeded" in shared.ok("service", "unlimited").output
 
 
 def test_data_stays_whatever_changes_around_it(customer: Customer) -> None:

@@ -225,6 +225,35 @@ def test_rights_on_source_and_target_are_both_needed(store: Store, s3: Any, buck
     store.client(store.user("copy-full", full)).copy_object(Bucket=other, Key="copy", CopySource=source)
 
 
+def test_condition_on_the_source_sees_what_is_copied(store: Store, s3: Any, bucket: str) -> None:
+    statements = [
+        {"Effect": "Allow", "Action": ["s3:GetObject", "s3:GetObjectVersion"], "Resource": "*"},
+        {
+            "Effect": "Allow",
+            "Action": "s3:PutObject",
+            "Resource": "*",
+            "Condition": {"StringEquals": {"s3:x-amz-copy-source": f"{bucket}/open"}},
+        },
+    ]
+    user = store.user(f"{bucket}-copier", {"Version": "2012-10-17", "Statement": statements})
+    for key in ("open", "open?versionId=&x", "open?versionId=?x", "shut"):
+        s3.put_object(Bucket=bucket, Key=key, Body=key.encode())
+    for source, status in (
+        (f"{bucket}/open", 200),
+        (f"/{bucket}/%6Fpen", 200),
+        (f"{bucket}/open?versionId=null", 200),
+        (f"{bucket}/open?versionId=&x", 403),  # a key that only begins as the one that is allowed
+        (f"{bucket}/open?versionId=?x", 403),
+        (f"{bucket}/shut", 403),
+        (f"{bucket}/../{bucket}/open", 403),
+    ):
+        reply = store.request("PUT", f"/{bucket}/copy", user, {"x-amz-copy-source": source})
+        assert reply.status == status, (source, reply.body)
+    # Where it is not obeyed it opens nothing.
+    header = {"x-amz-copy-source": f"{bucket}/open"}
+    assert store.request("POST", f"/{bucket}/copy?uploads", user, header).code == "AccessDenied"
+
+
 def test_source_in_another_account_needs_its_bucket_policy(store: Store, s3: Any, bucket: str) -> None:
     two = store.client(store.two)
     theirs = f"{bucket}-theirs"

@@ -97,6 +97,11 @@ COMMANDS: dict[str, tuple[Entry, ...]] = {
     ),
     "The server": (
         Entry("serve", "bucketry.serve.commands:serve", "Serve buckets from this machine."),
+        Entry(
+            "check-config",
+            "bucketry.serve.check_config:check_config",
+            "Try all that the settings name, each engine with a bucket made and removed.",
+        ),
         Entry("fsck", "bucketry.serve.commands:fsck", "Check the store: references, counters, with --deep every byte."),
         Entry(
             "snapshot",

@@ -8,9 +8,11 @@ from typing import Any, Protocol
 
 from bucketry.marketplace.domain.ports import Engine
 from bucketry.marketplace.engines.aws import Login, make_aws_engine
+from bucketry.marketplace.engines.ceph import CephEngine
 from bucketry.marketplace.engines.embedded import make_embedded_engine
 from bucketry.serve.addresses import Addresses
 from bucketry.serve.engine_settings import AwsAccount, AwsEngine, EmbeddedEngine, EngineSettings, secret_of
+from bucketry.serve.engine_settings import CephEngine as CephSettings
 from bucketry.serve.errors import SettingsError
 from bucketry.serve.folder import Admin
 from bucketry.serve.settings import Settings
@@ -65,10 +67,26 @@ def _aws(name: str, settings: AwsEngine, _house: House) -> OpenEngine:
     )
 
 
+def _ceph(name: str, settings: CephSettings, _house: House) -> OpenEngine:
+    scheme, _, _ = settings.endpoint.partition("://")
+    return CephEngine(
+        name=name,
+        endpoint_url=settings.endpoint,
+        access_key_id=settings.access_key_id,
+        secret_access_key=secret_of(settings, f"[engines.{name}]"),
+        region=settings.region,
+        admin_path=settings.admin_path,
+        bucket_prefix=settings.bucket_prefix,
+        website_host=settings.website_domain,
+        website_scheme=scheme,
+    )
+
+
 # kind → how it is made. Its settings are the class of the same kind in engine_settings.KINDS.
 KINDS: Mapping[str, Callable[[str, Any, House], OpenEngine]] = {
     "embedded": _embedded,
     "aws": _aws,
+    "ceph": _ceph,
 }
 
 

@@ -100,6 +100,20 @@ class DataFolder:
                 )
             time.sleep(0.05)
 
+    def is_served(self) -> bool:
+        """Whether a server has the folder."""
+        try:
+            descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
     def _holder_lives(self) -> bool:
         """Whether the server that wrote its number into the lock still runs (its workers may outlive it shortly)."""
         try:

@@ -1,4 +1,4 @@
-"""Engines that exist. Each test runs over each: moto's server stands for AWS, beside the embedded store.
+"""Engines that exist. Each test runs over each: moto's server stands for AWS, beside the embedded store and Ceph.
 
 Moto checks no permissions. So the engine for AWS is driven over the store, too (`bounded`), by an identity that may do
 what docs/aws.md says and nothing else.
@@ -18,23 +18,31 @@ from botocore.config import Config
 from moto.server import ThreadedMotoServer
 
 from bucketry.kernel import ids
-from bucketry.marketplace.domain.ports import AccessKey
+from bucketry.marketplace.domain.ports import AccessKey, BucketSettings
 from bucketry.marketplace.engines.aws import AwsAccount, Login, make_aws_engine
+from bucketry.marketplace.engines.ceph import CephEngine
 from bucketry.marketplace.engines.embedded import make_embedded_engine
 from bucketry.marketplace.engines.s3_iam import S3IamEngine
 from tests.kit.aws import Bounded, make_bounded
+from tests.kit.ceph import Cluster
 from tests.kit.store import Store
 
 
 @dataclass
 class EngineUnderTest:
-    """`is_enforcing`: whether it checks permissions; moto does not. `boundary`: what users have to be bounded by."""
+    """`is_enforcing`: whether it checks permissions; moto does not. `boundary`: what users have to be bounded by.
+    `cluster`: the one under a Ceph engine."""
 
-    engine: S3IamEngine
+    engine: S3IamEngine | CephEngine
     url: str
     root: AccessKey
     is_enforcing: bool
     boundary: str = ""
+    cluster: Cluster | None = None
+
+    @property
+    def is_ceph(self) -> bool:
+        return self.cluster is not None
 
     def s3(self, key: AccessKey | None = None) -> Any:
         return self._client("s3", key or self.root)
@@ -55,6 +63,13 @@ class EngineUnderTest:
     def bucket(self) -> str:
         """The name of a new instance's bucket."""
         return self.engine.bucket_name(ids.guid())
+
+    async def buckets(self, count: int) -> list[str]:
+        """New buckets that are there."""
+        made = [self.bucket() for _ in range(count)]
+        for bucket in made:
+            await self.engine.create_bucket(bucket, BucketSettings())
+        return made
 
 
 @pytest.fixture(scope="session")
@@ -118,7 +133,22 @@ def _of_bounded(request: pytest.FixtureRequest) -> EngineUnderTest:
     return EngineUnderTest(place.engine(), place.url, place.root, is_enforcing=True, boundary=place.boundary)
 
 
-ENGINES = {"aws": _of_moto, "embedded": _of_store, "bounded": _of_bounded}
+def _of_ceph(request: pytest.FixtureRequest) -> EngineUnderTest:
+    return on_ceph(request.getfixturevalue("ceph"))
+
+
+def on_ceph(cluster: Cluster) -> EngineUnderTest:
+    engine = CephEngine(
+        name="tested",
+        endpoint_url=cluster.url,
+        access_key_id=cluster.access_key_id,
+        secret_access_key=cluster.secret_access_key,
+        website_host=cluster.website_host,
+    )
+    return EngineUnderTest(engine, cluster.url, cluster.key, is_enforcing=True, cluster=cluster)
+
+
+ENGINES = {"aws": _of_moto, "embedded": _of_store, "bounded": _of_bounded, "ceph": _of_ceph}
 
 
 @pytest.fixture(params=ENGINES)

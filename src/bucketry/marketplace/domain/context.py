@@ -9,6 +9,7 @@ from typing import Any
 
 from bucketry.kernel.clock import ClockMs
 from bucketry.kernel.envelope import Envelope
+from bucketry.marketplace.domain import bucket_quota
 from bucketry.marketplace.domain.adoption_ports import AdoptingEngine
 from bucketry.marketplace.domain.catalog import Catalog, Plan
 from bucketry.marketplace.domain.errors import (
@@ -79,6 +80,7 @@ def settings(plan: Plan, parameters: Parameters) -> BucketSettings:
         object_ownership=parameters.get("object_ownership"),
         cors=parameters.get("cors"),
         website=parameters.get("website"),
+        quota=bucket_quota.of_parameter(parameters.get("quota")),
     )
 
 

@@ -140,6 +140,7 @@ class InstanceChanging(InstanceReading):
         before, after = self._context.settings_of(instance), self._context.settings_of(changed)
         is_upgrade = instance.maintenance_version != changed.maintenance_version
         if before != after or is_upgrade:
+            self._context.engine(instance.engine).check(after)
             operation_begun = begun(OperationType.UPDATE, self._context.clock_ms(), operation)
             pending = _pending(changed) if operation is not None else None
             instance = await work.save(

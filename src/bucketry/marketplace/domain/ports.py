@@ -36,17 +36,27 @@ class Rights:
 
 
 @dataclass(frozen=True, slots=True)
+class BucketQuota:
+    """How much a bucket may hold; None: any. One of them at least is given."""
+
+    size_bytes: int | None = None
+    objects: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BucketSettings:
     """How a bucket is to be.
 
     `cors` and `website` are the documents of PutBucketCors and PutBucketWebsite in AWS's JSON form; None: none set.
-    `object_ownership` None: the engine's default. The default value of this class is a bucket as it is just made.
+    `object_ownership` None: the engine's default. `quota` None: no limit. The default value of this class is a bucket
+    as it is just made.
     """
 
     is_public: bool = False
     object_ownership: str | None = None
     cors: Mapping[str, Any] | None = None
     website: Mapping[str, Any] | None = None
+    quota: BucketQuota | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +134,10 @@ class Engine(Protocol):
 
     def address(self, bucket: str) -> BucketAddress:
         """Where the bucket is reached. Asks nobody."""
+        ...
+
+    def check(self, settings: BucketSettings) -> None:
+        """Raises EngineRefused for what no bucket of this engine can be. Asks nobody."""
         ...
 
     async def create_bucket(self, bucket: str, settings: BucketSettings) -> None:

@@ -110,7 +110,27 @@ _OWNERSHIP = {
     "description": "Who owns uploaded objects, and whether ACLs count.",
 }
 
-_INSTANCE_PROPERTIES: dict[str, dict[str, Any]] = {"object_ownership": _OWNERSHIP, "cors": _CORS, "website": _WEBSITE}
+_QUOTA = _object(
+    {
+        "size": {
+            "type": ["string", "integer"],
+            "pattern": "^[1-9][0-9]{0,11} ?([kKMGTP]i?)?B(?![\\s\\S])",  # $ would let a line's end pass
+            "minimum": 1,
+            "maximum": 9007199254740991,
+            "description": "Bytes, or a number with its unit: 500 MB, 10 GB (10^9), 10 GiB (2^30).",
+        },
+        "objects": {"type": "integer", "minimum": 1, "maximum": 9007199254740991},
+    },
+    minProperties=1,
+    description="How much the bucket may hold: size, objects or both. An upload beyond it is refused.",
+)
+
+_INSTANCE_PROPERTIES: dict[str, dict[str, Any]] = {
+    "object_ownership": _OWNERSHIP,
+    "cors": _CORS,
+    "website": _WEBSITE,
+    "quota": _QUOTA,
+}
 
 
 def _or_null(schema: Mapping[str, Any]) -> dict[str, Any]:

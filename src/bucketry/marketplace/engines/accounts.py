@@ -66,6 +66,9 @@ class SeveralAccounts(AdoptingSeveral):
     def address(self, bucket: str) -> BucketAddress:
         return self._first.address(bucket)
 
+    def check(self, settings: BucketSettings) -> None:
+        self._first.check(settings)
+
     # ---- buckets
 
     async def create_bucket(self, bucket: str, settings: BucketSettings) -> None:

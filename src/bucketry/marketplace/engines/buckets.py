@@ -59,6 +59,15 @@ def configure(
         rule: Any = {"ObjectOwnership": settings.object_ownership or default_ownership}
         with connection.doing("setting object_ownership"):
             s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls={"Rules": [rule]})
+    set_documents(connection, bucket, settings, since)
+    if is_to_open:  # at last: a change that fails on the way opens nothing
+        with connection.doing("opening the bucket to the public"):
+            _open(connection, bucket, partition)
+
+
+def set_documents(connection: Connection, bucket: str, settings: BucketSettings, since: BucketSettings | None) -> None:
+    """The settings that are a document each, and the same on every engine."""
+    s3 = connection.s3
     if since is None or settings.cors != since.cors:
         cors: Any = settings.cors
         with connection.doing("setting cors"):
@@ -73,9 +82,6 @@ def configure(
                 s3.put_bucket_website(Bucket=bucket, WebsiteConfiguration=website)
             else:
                 s3.delete_bucket_website(Bucket=bucket)
-    if is_to_open:  # at last: a change that fails on the way opens nothing
-        with connection.doing("opening the bucket to the public"):
-            _open(connection, bucket, partition)
 
 
 def _open(connection: Connection, bucket: str, partition: str) -> None:

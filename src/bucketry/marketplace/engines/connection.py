@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 THREADS = 16
 _CONNECT_TIMEOUT_S = 3
 _READ_TIMEOUT_S = 15  # three tries stay below the 60 s after which platforms give up
-_ATTEMPTS = 3
+ATTEMPTS = 3
 _TOLD_CHARACTERS = 300
+_ASK_CHECK = "The operator finds the reason with: bucketry check-config"
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 
 # What says that the marketplace itself is not welcome, not that the order is wrong.
@@ -104,6 +105,7 @@ class Connection:
         self._s3: S3Client | None = None
         self._iam: IAMClient | None = None
         self._session: Session | None = None
+        self._http: Any = None
         is_plain = endpoint.url.startswith("http://") and not endpoint.uses_proxies
         self._wire = Wire(endpoint.url, _CONNECT_TIMEOUT_S, _READ_TIMEOUT_S) if is_plain else None
 
@@ -121,11 +123,29 @@ class Connection:
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for client in (self._s3, self._iam):
+        for client in (self._s3, self._iam, self._http):
             if client is not None:
                 client.close()
         if self._wire is not None:
             self._wire.close()
+
+    def send(self, request: Any) -> Any:
+        """A signed request of botocore's (AWSPreparedRequest), for what no client of it can ask: its AWSResponse."""
+        if self._wire is not None and (answer := self._wire.send(request)) is not None:
+            return answer
+        return self._plain_session().send(request)
+
+    def _plain_session(self) -> Any:
+        from botocore.httpsession import URLLib3Session
+
+        with self._making:
+            if self._http is None:
+                self._http = URLLib3Session(
+                    proxies=None if self.endpoint.uses_proxies else {},
+                    timeout=(_CONNECT_TIMEOUT_S, _READ_TIMEOUT_S),  # type: ignore[arg-type]  # as botocore gives it itself
+                    max_pool_connections=2 * THREADS,
+                )
+            return self._http
 
     def _clients(self) -> tuple[S3Client, IAMClient]:
         with self._making:
@@ -200,7 +220,7 @@ class Connection:
         style = "path" if self.endpoint.is_path_style else "virtual"
         return {"signature_version": "s3v4", "s3": {"addressing_style": style}}
 
-    def _config(self, attempts: int = _ATTEMPTS, **of_service: Any) -> Config:
+    def _config(self, attempts: int = ATTEMPTS, **of_service: Any) -> Config:
         from botocore.config import Config
 
         return Config(
@@ -229,7 +249,7 @@ class Connection:
         except _without_credentials() as error:
             raise EngineUnavailable(
                 f"The engine {self.engine_name} has no credentials to work with ({type(error).__name__}: {error}). "
-                "The operator finds the reason with: bucketry check-config"
+                f"{_ASK_CHECK}"
             ) from None
         except (BotoCoreError, HTTPError, OSError) as error:
             raise EngineUnavailable(
@@ -240,14 +260,15 @@ class Connection:
     def _told(self, response: Any, what: str) -> EngineRefused | EngineUnavailable:
         code = str(response.get("Error", {}).get("Code", "")) or "an unknown error"
         status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
+        message = logs.redact(str(response.get("Error", {}).get("Message", "")))[:_TOLD_CHARACTERS]
         if code in _NOT_WELCOME:
-            return EngineUnavailable(
-                f"The engine {self.engine_name} does not let the marketplace work ({code} while {what}). "
-                "The operator finds the reason with: bucketry check-config"
+            unwelcome = EngineUnavailable(
+                f"The engine {self.engine_name} does not let the marketplace work ({code} while {what}). {_ASK_CHECK}"
             )
+            unwelcome.add_note(message)  # names of the account: for operators, not for who ordered
+            return unwelcome
         if (status >= 500 and code != "NotImplemented") or code in _OVERLOADED:
             return EngineUnavailable(f"The engine {self.engine_name} failed while {what} ({code}); try again later.")
-        message = logs.redact(str(response.get("Error", {}).get("Message", "")))[:_TOLD_CHARACTERS]
         if code in _LIMITS:
             return LimitReached(
                 f"The engine {self.engine_name} is full, so it refused {what}: {code}: {message.rstrip('.')}. The "

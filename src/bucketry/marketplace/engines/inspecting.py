@@ -50,8 +50,8 @@ def deviations(connection: Connection, bucket: str, settings: BucketSettings, pa
             found = {
                 "public": _is_as_open(connection, bucket, settings.is_public, partition),
                 "object_ownership": _has_ownership(connection, bucket, settings.object_ownership),
-                "cors": _alike(settings.cors, document(s3.get_bucket_cors, bucket)),
-                "website": _alike(settings.website, document(s3.get_bucket_website, bucket)),
+                "cors": alike(settings.cors, document(s3.get_bucket_cors, bucket)),
+                "website": alike(settings.website, document(s3.get_bucket_website, bucket)),
             }
         except ClientError as error:
             if code_of(error) in GONE:
@@ -91,7 +91,8 @@ def document(call: Callable[..., Any], bucket: str) -> dict[str, Any] | None:
     return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
 
 
-def _alike(one: Any, other: Any) -> bool:
+def alike(one: Any, other: Any) -> bool:
+    """Whether two documents say the same."""
     return bool(_without_nothing(one) == _without_nothing(other))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from bucketry.marketplace.domain.errors import EngineRefused
 from bucketry.marketplace.domain.ports import Permissions, Rights
@@ -93,20 +94,25 @@ def of_binding(buckets: Sequence[str], rights: Rights, partition: str) -> str:
 
 
 def _of_binding(buckets: Sequence[str], rights: Rights, partition: str) -> str:
+    return _document(statements(buckets, rights, partition))
+
+
+def statements(buckets: Sequence[str], rights: Rights, partition: str) -> list[dict[str, Any]]:
+    """What a binding may do, without saying who it is; the last statement is that about objects."""
     arns = [f"arn:{partition}:s3:::{bucket}" for bucket in buckets]
     on_bucket, on_objects = _ACTIONS[rights.permissions]
     limits = _limits(rights)
-    statements: list[dict[str, object]] = []
+    found: list[dict[str, Any]] = []
     if rights.prefix:
         # Settings are the whole bucket's: a rule of lifecycle, say, would reach beyond the prefix.
         listed = [action for action in on_bucket if action in _LIST]
         on_bucket = tuple(action for action in on_bucket if action in (*_LOCATION, "GetBucketVersioning"))
         within = {"StringLike": {"s3:prefix": f"{rights.prefix}*"}}
         if listed:
-            statements.append(_allow(listed, arns, limits | within))
-    statements.append(_allow(on_bucket, arns, limits))
-    statements.append(_allow(on_objects, [f"{arn}/{rights.prefix}*" for arn in arns], limits))
-    return _document(statements)
+            found.append(_allow(listed, arns, limits | within))
+    found.append(_allow(on_bucket, arns, limits))
+    found.append(_allow(on_objects, [f"{arn}/{rights.prefix}*" for arn in arns], limits))
+    return found
 
 
 def _limits(rights: Rights) -> dict[str, object]:
@@ -120,8 +126,8 @@ def _limits(rights: Rights) -> dict[str, object]:
     return conditions
 
 
-def _allow(actions: Sequence[str], resources: list[str], conditions: dict[str, object]) -> dict[str, object]:
-    statement: dict[str, object] = {
+def _allow(actions: Sequence[str], resources: list[str], conditions: dict[str, object]) -> dict[str, Any]:
+    statement: dict[str, Any] = {
         "Effect": "Allow",
         "Action": [f"s3:{action}" for action in actions],
         "Resource": resources,
@@ -144,5 +150,5 @@ def of_public_bucket(bucket: str, partition: str) -> str:
     )
 
 
-def _document(statements: list[dict[str, object]]) -> str:
+def _document(statements: list[dict[str, Any]]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": statements}, separators=(",", ":"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from bucketry.marketplace.domain.errors import EngineRefused
 from bucketry.marketplace.domain.ports import (
     AccessKey,
     BucketAddress,
@@ -52,8 +53,8 @@ class S3IamEngine(Adopting):
     def __init__(self, name: str, endpoint: Endpoint, site: Site) -> None:
         self.name = name
         self._site = site
-        self._host = _host(site.url)
-        self._fips_host = _host(site.fips_url) if site.fips_url else self._host
+        self._host = host_of(site.url)
+        self._fips_host = host_of(site.fips_url) if site.fips_url else self._host
         self._connection = Connection(name, endpoint)
         names.check_bucket_prefix(site.bucket_prefix)
 
@@ -77,6 +78,12 @@ class S3IamEngine(Adopting):
             website_endpoint=f"{self._site.website_scheme}://{bucket}.{self._site.website_host}",
             insecure_skip_verify=self._site.insecure_skip_verify,
         )
+
+    def check(self, settings: BucketSettings) -> None:
+        if settings.quota is not None:
+            raise EngineRefused(
+                f"Parameter quota: the engine {self.name} can't limit a bucket; order it without, or on another plan."
+            )
 
     async def create_bucket(self, bucket: str, settings: BucketSettings) -> None:
         await self._connection.run(buckets.create, self._connection, bucket, settings)
@@ -158,6 +165,6 @@ class S3IamEngine(Adopting):
         return identities.Identity(self.identity_name(binding_guid), site.iam_path, site.permissions_boundary)
 
 
-def _host(url: str) -> str:
+def host_of(url: str) -> str:
     """host[:port] of a URL."""
     return url.partition("://")[2].partition("/")[0]

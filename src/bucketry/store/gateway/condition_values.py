@@ -9,11 +9,11 @@ each under its own name, so that no header can stand for another key.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from urllib.parse import unquote
 
 from bucketry.store.gateway.context import Context
 from bucketry.store.identity.types import BucketRecord
 from bucketry.store.policy.variables import ContextValue
+from bucketry.store.s3.copying import parse_copy_source
 from bucketry.store.s3.dates import iso8601_seconds
 from bucketry.store.s3.errors import S3Error
 from bucketry.store.s3.object_lock import CONDITION_KEYS, condition_values, parse_headers
@@ -22,6 +22,7 @@ from bucketry.store.s3.tagging import parse_tag_header
 _LISTINGS = frozenset({"ListObjects", "ListObjectsV2", "ListObjectVersions", "ListMultipartUploads"})
 _CREATES = frozenset({"PutObject", "PostObject", "CopyObject", "CompleteMultipartUpload"})
 _TAGS = frozenset({"PutObject", "PostObject", "CopyObject", "CreateMultipartUpload"})
+_COPIES = frozenset({"CopyObject", "UploadPartCopy"})
 _LOCKS = frozenset({"PutObject", "PostObject", "CopyObject", "CreateMultipartUpload"})
 _EXISTING_TAG = "s3:existingobjecttag/"
 _REQUEST_TAG = "s3:requestobjecttag/"
@@ -161,8 +162,15 @@ def _header(name: str) -> Callable[[Context], ContextValue | None]:
 
 
 def _copy_source(context: Context) -> str | None:
-    source = context.request.headers.get("x-amz-copy-source")
-    return None if source is None else unquote(source.partition("?versionId=")[0]).removeprefix("/")
+    """BUCKET/KEY of what is copied, read as it will be copied."""
+    header = context.request.headers.get("x-amz-copy-source")
+    if header is None or context.operation.name not in _COPIES:
+        return None
+    try:
+        source = parse_copy_source(header)
+    except S3Error:
+        return None  # the handler refuses the header
+    return f"{source.bucket}/{source.key}"
 
 
 def _auth_type(context: Context) -> str | None:

@@ -369,3 +369,15 @@ async def test_emptying_tells_its_progress(world: World) -> None:
     assert [step.objects for step in steps] == [0, 1000, 2000, 2500]
     assert steps[-1] == Emptied(2500, 25_000, 3)
     assert await world.marketplace.instances.usage(instance.guid) == Usage(0, 0, 0)
+
+
+async def test_what_the_engine_cannot_is_refused_before_anything_is_recorded(world: World) -> None:
+    quota = {"quota": {"size": "10 GB"}}
+    with pytest.raises(EngineRefused, match="quota"):
+        await world.marketplace.instances.provision(world.order("i1", parameters=quota))
+    assert await world.records.get_instance("i1") is None
+    await world.marketplace.instances.provision(world.order("i1"))
+    before = await world.records.get_instance("i1")
+    with pytest.raises(EngineRefused, match="quota"):
+        await world.marketplace.instances.update("i1", parameters=quota)
+    assert await world.records.get_instance("i1") == before

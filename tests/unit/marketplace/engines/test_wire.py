@@ -93,7 +93,7 @@ def talk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ask]:
     with contextlib.ExitStack() as stack:
 
         def begin(*answers: bytes | None, attempts: int = 1) -> tuple[Scripted, Connection]:
-            monkeypatch.setattr(connections, "_ATTEMPTS", attempts)
+            monkeypatch.setattr(connections, "ATTEMPTS", attempts)
             server = Scripted(*answers)
             stack.callback(server.close)
             url = f"http://127.0.0.1:{server.port}"

@@ -45,14 +45,16 @@ class Kept:
         self.clock.now_ms += days * DAY_MS
         await self.lifecycle.run(asyncio.Event())
 
-    async def put(self, key: str, tags: dict[str, str] | None = None, lock: Lock | None = None) -> str:
+    async def put(
+        self, key: str, tags: dict[str, str] | None = None, lock: Lock | None = None, data: bytes = b"data"
+    ) -> str:
         """Store a version now: its id."""
         settings = self.services.identity.bucket(NAME)
         assert settings is not None
         is_versioned = settings.settings.get("versioning") == "Enabled"
-        new = replace(new_object(key, b"data", is_versioned=is_versioned), tags=tags or {}, lock=lock)
+        new = replace(new_object(key, data, is_versioned=is_versioned), tags=tags or {}, lock=lock)
         new = replace(new, modified_ms=self.clock.now_ms)
-        made = await self.bucket.put(new, await write(self.bucket, RecordHeader("object", key, 0), b"data"))
+        made = await self.bucket.put(new, await write(self.bucket, RecordHeader("object", key, 0), data))
         return made.version_id
 
     async def hide(self, key: str) -> None:
@@ -93,6 +95,21 @@ async def test_current_objects_expire_by_prefix_tag_and_age(kept: Kept) -> None:
     await kept.pass_days(2)
     assert kept.keys() == ["data", "logs/2"]
     assert kept.versions() == [("data", "null", False), ("logs/2", "null", False)]
+
+
+async def test_current_objects_expire_by_size_and_on_a_date(kept: Kept) -> None:
+    date_ms = (kept.clock.now_ms // DAY_MS + 5) * DAY_MS
+    await kept.rule(
+        replace(RULE, days=1, filter=Filter(larger_than=10)), replace(RULE, date_ms=date_ms, filter=Filter("dated/"))
+    )
+    for key, size in (("small", 10), ("large", 11), ("dated/1", 1)):
+        await kept.put(key, data=bytes(size))
+    await kept.pass_days(2)
+    assert kept.keys() == ["dated/1", "small"]
+    await kept.pass_days(2)
+    assert kept.keys() == ["dated/1", "small"]
+    await kept.pass_days(1)
+    assert kept.keys() == ["small"]
 
 
 async def test_expired_object_is_hidden_where_versions_are_kept(kept: Kept) -> None:

@@ -12,6 +12,9 @@ from bucketry.store.gateway.iam.operations import Call
 from bucketry.store.policy.evaluator import AccessRequest, Context, ContextValue, Decision, evaluate
 from bucketry.store.s3 import dates
 
+_GIVE_BOUNDARIES = frozenset(("CreateUser", "CreateRole", "PutUserPermissionsBoundary", "PutRolePermissionsBoundary"))
+_GIVE_TAGS = frozenset(("CreateUser", "CreateRole", "CreatePolicy", "TagUser", "TagRole", "TagPolicy"))
+
 
 def require(call: Call, action: str, resources: tuple[str, ...]) -> None:
     """AccessDenied unless the caller may do `action` on each of `resources`."""
@@ -34,8 +37,12 @@ def require(call: Call, action: str, resources: tuple[str, ...]) -> None:
 
 
 def context_of(call: Call) -> Context:
-    """The condition keys of a request of this API."""
+    """The condition keys of a request of this API. A parameter is one where the operation obeys it, and nowhere else:
+    one that is only added must open nothing.
+    """
     caller, request, parameters = call.caller, call.request, call.parameters
+    name = parameters.raw("Action") or ""
+    boundary = parameters.raw("PermissionsBoundary") if name in _GIVE_BOUNDARIES else None
     values: dict[str, ContextValue | None] = {
         "aws:currenttime": dates.iso8601_seconds(call.now_ms),
         "aws:epochtime": str(call.now_ms // 1000),
@@ -51,17 +58,17 @@ def context_of(call: Call) -> Context:
         "aws:resourceaccount": caller.account.account_id,
         "aws:tokenissuetime": dates.iso8601_seconds(caller.session.issued_ms) if caller.session else None,
         "aws:multifactorauthpresent": "false" if caller.session else None,
-        "iam:policyarn": parameters.raw("PolicyArn"),
-        "iam:permissionsboundary": parameters.raw("PermissionsBoundary") or call.boundary,
+        "iam:policyarn": parameters.raw("PolicyArn") if name.startswith(("Attach", "Detach")) else None,
+        "iam:permissionsboundary": boundary or call.boundary,
     }
     for key, value in caller.tags.items():
         values[f"aws:principaltag/{key.lower()}"] = value
     for key, value in call.resource_tags.items():
         values[f"aws:resourcetag/{key.lower()}"] = values[f"iam:resourcetag/{key.lower()}"] = value
-    tags = parameters.tags()
+    tags = parameters.tags() if name in _GIVE_TAGS else {}
     for key, value in tags.items():
         values[f"aws:requesttag/{key.lower()}"] = value
-    tag_keys = [*tags, *parameters.tag_keys()]
+    tag_keys = [*tags, *(parameters.tag_keys() if name.startswith("Untag") else ())]
     if tag_keys:
         values["aws:tagkeys"] = tag_keys
     return values

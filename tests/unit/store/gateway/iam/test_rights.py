@@ -311,6 +311,36 @@ async def test_conditions_see_tags_policies_and_the_caller(api: Api, account: Ac
     await client.delete_user(UserName="one")
 
 
+@pytest.mark.parametrize(
+    ("condition", "added"),
+    [
+        ({"iam:PermissionsBoundary": "ARN"}, {"PermissionsBoundary": "ARN"}),
+        ({"iam:PolicyARN": "ARN"}, {"PolicyArn": "ARN"}),
+        ({"aws:RequestTag/Team": "red"}, {"Tags.member.1.Key": "Team", "Tags.member.1.Value": "red"}),
+        ({"aws:TagKeys": "Team"}, {"Tags.member.1.Key": "Team", "Tags.member.1.Value": "red"}),
+        ({"aws:TagKeys": "Team"}, {"TagKeys.member.1": "Team"}),
+    ],
+)
+async def test_parameter_that_is_not_obeyed_opens_nothing(
+    scene: _Scene, condition: dict[str, str], added: dict[str, str]
+) -> None:
+    """Whoever may write policies of bounded users alone, say, writes none of others by saying so."""
+
+    def filled(given: dict[str, str]) -> dict[str, str]:
+        return {name: scene.arn if value == "ARN" else value for name, value in given.items()}
+
+    statement = {
+        "Effect": "Allow",
+        "Action": "iam:*",
+        "Resource": "*",
+        "Condition": {"StringEquals": filled(condition)},
+    }
+    key = await _clerk(scene, json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    form = {"Action": "PutUserPolicy", "Version": "2010-05-08", **FORMS["PutUserPolicy"], **filled(added)}
+    response = await scene.api.post(urlencode(form).encode(), key, "iam")
+    assert (response.status, b"<Code>AccessDenied</Code>" in response.body) == (403, True)
+
+
 async def test_policy_of_another_account_is_denied_even_to_a_root(api: Api, iam: Client) -> None:
     other = (await api.identity.create_account("other"))[0]
     policy = await api.identity.policies.create(other.account_id, "theirs", allow())
