@@ -11,8 +11,9 @@ the signature doesn't cover is refused, so a URL never does more than whoever si
 from __future__ import annotations
 
 import hmac
+import re
 from base64 import b64encode
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_plus
 
 from bucketry.store.s3 import dates
 from bucketry.store.s3.claims import Claim, PayloadMode
@@ -30,6 +31,8 @@ _COVERED = frozenset(
         "response-content-encoding", "response-content-language", "response-content-type", "response-expires",
     )
 )  # fmt: skip
+# V2 joins lines and parameters without escaping them: such a value would be signed as if it were others beside it.
+_PASSES_FOR_MORE = re.compile(r"[\r\n]|&(?:" + "|".join(map(re.escape, sorted(_COVERED))) + r")(?:[=&]|$)")
 
 
 def is_claimed(raw_query: str, headers: HeaderView) -> bool:
@@ -49,7 +52,12 @@ def parse_claim(raw_query: str, headers: HeaderView) -> Claim:
     expires = fields["Expires"]
     if not (expires.isascii() and expires.isdigit() and len(expires) <= 18):
         raise AccessDenied(f"Invalid date (should be seconds since epoch): {expires[:64]}")
-    for name, _ in pairs:
+    for name, value in pairs:
+        if name not in _OWN and _PASSES_FOR_MORE.search(unquote_plus(value or "")):
+            raise InvalidRequest(
+                f"A URL presigned by Signature V2 can't hold this value of {name[:64]!r}: it could be read as several. "
+                "Please use AWS4-HMAC-SHA256."
+            )
         if name not in _OWN and name not in _COVERED and name not in _FIELDS and not name.startswith("x-amz-"):
             raise InvalidRequest(
                 f"A URL presigned by Signature V2 does not cover the parameter {name[:64]!r}. "
@@ -105,13 +113,15 @@ def verify(claim: Claim, secret: str, method: str, resource_path: str, raw_query
 
 def string_to_sign(claim: Claim, method: str, resource_path: str, raw_query: str, headers: HeaderView) -> str:
     """Method, Content-MD5, Content-Type, expiry, x-amz-* fields and the resource with its sub-resources."""
-    amz = {name: " ".join(value.split()) for name, value in headers.items() if name.startswith("x-amz-")}
+    # A repeated field is signed as it counts: its values joined.
+    sent = {name for name, _ in headers.items() if name.startswith("x-amz-")}
+    amz = {name: " ".join((headers.get(name) or "").split()) for name in sent}
     covered = []
     for name, value in _pairs(raw_query):
         if name.startswith("x-amz-"):
-            amz.setdefault(name, unquote(value or ""))
+            amz.setdefault(name, unquote_plus(value or ""))
         elif name in _COVERED:
-            covered.append(name if value is None else f"{name}={unquote(value)}")
+            covered.append(name if value is None else f"{name}={unquote_plus(value)}")
     lines = [
         method,
         headers.get("content-md5") or "",
