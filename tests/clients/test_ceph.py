@@ -95,6 +95,17 @@ def test_the_recipe_runs_as_printed_from_order_to_removal(customer: Customer) ->
     assert customer("service", "mybucket").code == 3
 
 
+def test_the_configuration_is_proven_on_ceph(customer: Customer, tmp_path: Path) -> None:
+    config = customer.server.data.parent / "bucketry.toml"
+    done = customer.ok("check-config", "--config", str(config))
+    assert "a key that is revoked is refused" in done.out + done.err
+    other = tmp_path / "bucketry.toml"
+    other.write_text(config.read_text().replace("access_key_id = ", 'access_key_id = "unknown" # '))
+    done = customer("check-config", "--config", str(other))
+    assert done.code == 1
+    assert "InvalidAccessKeyId" in done.out + done.err
+
+
 def test_a_public_plan_is_a_website(customer: Customer) -> None:
     name = customer.order("basic-public", website={"IndexDocument": {"Suffix": "index.html"}}, cors=CORS)
     key = customer.key(name)
