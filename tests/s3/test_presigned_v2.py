@@ -119,6 +119,18 @@ def test_a_parameter_never_stands_for_others(store: Store, target: dict[str, str
     assert store.client(store.one).head_object(**target)["Metadata"] == {"a": "1", "b": "2"}
 
 
+def test_a_refusal_tells_no_secret(store: Store, target: dict[str, str]) -> None:
+    url = presign(store, "put_object", **target)
+    fields = {"x-amz-security-token": "the-token", "x-amz-server-side-encryption-customer-key": "the-key"}
+    reply = store.request("PUT", url, headers=fields)
+    assert b"(hidden)" in reply.body or reply.code == "InvalidToken"
+    assert b"the-token" not in reply.body
+    assert b"the-key" not in reply.body
+    reply = store.request("PUT", url, headers={"x-amz-server-side-encryption-customer-key": "the-key"})
+    assert reply.code == "SignatureDoesNotMatch"
+    assert b"the-key" not in reply.body
+
+
 def test_an_unsigned_amz_header_is_refused(store: Store, target: dict[str, str]) -> None:
     url = presign(store, "put_object", **target)
     fields = {"x-amz-copy-source": f"{target['Bucket']}/{quote(target['Key'])}"}

@@ -19,6 +19,7 @@ from bucketry.store.s3 import dates
 from bucketry.store.s3.claims import Claim, PayloadMode
 from bucketry.store.s3.errors import AccessDenied, InvalidRequest, SignatureDoesNotMatch
 from bucketry.store.s3.headers import HeaderView
+from bucketry.store.s3.sigv4 import without_secrets
 
 VERSION = 2
 _OWN = frozenset(("AWSAccessKeyId", "Expires", "Signature"))
@@ -106,7 +107,7 @@ def verify(claim: Claim, secret: str, method: str, resource_path: str, raw_query
             fields={
                 "AWSAccessKeyId": claim.access_key_id,
                 "SignatureProvided": claim.signature,
-                "StringToSign": text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"),
+                "StringToSign": without_secrets(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")),
             }
         )
 

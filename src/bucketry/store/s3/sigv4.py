@@ -207,7 +207,7 @@ def _encoded(raw: str) -> str:
 
 
 def _mismatch(claim: Claim, string_to_sign: str, canonical: str) -> SignatureDoesNotMatch:
-    shown = _HIDDEN_PARAMETER.sub(r"\1=(hidden)", _HIDDEN.sub(r"\1:(hidden)", canonical))
+    shown = without_secrets(canonical)
     return SignatureDoesNotMatch(
         fields={
             "AWSAccessKeyId": claim.access_key_id,
@@ -218,6 +218,11 @@ def _mismatch(claim: Claim, string_to_sign: str, canonical: str) -> SignatureDoe
             "CanonicalRequestBytes": _hex_bytes(shown),
         }
     )
+
+
+def without_secrets(text: str) -> str:
+    """What was to be signed, as an error document may show it."""
+    return _HIDDEN_PARAMETER.sub(r"\1=(hidden)", _HIDDEN.sub(r"\1:(hidden)", text))
 
 
 def _hex_bytes(text: str) -> str:
