@@ -2,7 +2,8 @@
 
 Two searches. By value: what the data folder's admin.json and master.key hold. By shape: every secret of ours is 40
 letters and digits (secret access keys) or 43 characters of base64url (tokens, passwords), so that one issued and
-revoked long ago is found as well. Each also in the forms in which it travels: percent-encoded and in base64.
+revoked long ago is found as well; a customer's key is 32 bytes in base64, a session token long. Each also in the forms
+in which it travels: percent-encoded and in base64.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from urllib.parse import unquote
 
 _KEY = re.compile(r"(?<![A-Za-z0-9_+/=-])[A-Za-z0-9]{40}(?![A-Za-z0-9_+/=-])")
 _TOKEN = re.compile(r"(?<![A-Za-z0-9_+/=.-])[A-Za-z0-9_-]{43}(?![A-Za-z0-9_+/=.-])")
+_CUSTOMERS_KEY = re.compile(r"(?<![A-Za-z0-9+/=-])[A-Za-z0-9+/]{43}=(?![A-Za-z0-9+/=])")
+_SESSION_TOKEN = re.compile(r"[A-Za-z0-9_-]{200,}")
+_SHAPES = (_KEY, _TOKEN, _CUSTOMERS_KEY, _SESSION_TOKEN)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
 _SECRET_FIELDS = ("token", "broker_password", "secret_access_key")
 
@@ -43,7 +47,7 @@ def _forms(line: str) -> list[str]:
 
 def _is_telling(text: str, known: list[str]) -> bool:
     return any(secret in text for secret in known) or any(
-        _is_mixed(found) for shape in (_KEY, _TOKEN) for found in shape.findall(text)
+        _is_mixed(found) for shape in _SHAPES for found in shape.findall(text)
     )
 
 
