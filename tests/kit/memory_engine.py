@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 
 from bucketry.kernel import ids
 from bucketry.marketplace.domain.errors import DomainError, EngineRefused, EngineUnavailable
@@ -94,11 +94,7 @@ class MemoryEngine:
 
     async def configure(self, bucket: str, settings: BucketSettings, since: BucketSettings | None) -> None:
         await self._pass("configure")
-        held = self.buckets[bucket]
-        asked = {one.name: getattr(settings, one.name) for one in fields(settings)}
-        if since is not None:
-            asked = {name: value for name, value in asked.items() if value != getattr(since, name)}
-        held.settings = replace(held.settings, **asked)
+        self.buckets[bucket].settings = settings
 
     async def delete_bucket(self, bucket: str) -> None:
         await self._pass("delete_bucket")

@@ -62,6 +62,10 @@ class Server:
         return self
 
     @property
+    def environment(self) -> dict[str, str]:
+        return dict(self._environment)
+
+    @property
     def admin(self) -> dict[str, str]:
         """admin.json."""
         return dict(json.loads((self.data / "admin.json").read_text()))

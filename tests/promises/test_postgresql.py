@@ -79,6 +79,15 @@ def test_database_that_goes_and_comes_back(own: Postgres, on_postgresql: Server)
     check_silence(on_postgresql)
 
 
+def test_a_second_store_is_not_taken_for_the_one_of_the_orders(
+    on_postgresql: Server, fresh_server: Callable[..., Server]
+) -> None:
+    """Two servers on one database have each a store of their own, and neither the other's buckets."""
+    with pytest.raises(AssertionError, match="the store of another data folder"):
+        fresh_server(workers=1, environment=on_postgresql.environment)
+    assert on_postgresql.restart().health("/readyz") == 200
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [

@@ -20,7 +20,7 @@ from bucketry.kernel.envelope import Envelope, sealed_with
 from bucketry.marketplace.access.tokens import Actor, BasicCredentials, BearerToken
 from bucketry.marketplace.domain import catalog as catalogs
 from bucketry.marketplace.domain.marketplace import Marketplace, make_marketplace
-from bucketry.marketplace.domain.ports import RecordsUnavailable, SealedRecords
+from bucketry.marketplace.domain.ports import Records, RecordsUnavailable, SealedRecords
 from bucketry.marketplace.manage.app import make_manage_app
 from bucketry.marketplace.manage.routes import API_ROOT
 from bucketry.marketplace.osb.app import ROOT as OSB_ROOT
@@ -30,17 +30,20 @@ from bucketry.marketplace.records.sql import open_records
 from bucketry.serve.addresses import Addresses
 from bucketry.serve.catalog import read_catalog
 from bucketry.serve.database_url import records_url
+from bucketry.serve.engine_settings import EmbeddedEngine
 from bucketry.serve.engines import make_engines
 from bucketry.serve.errors import ServeError
 from bucketry.serve.folder import Admin, DataFolder
 from bucketry.serve.keyring import MARKETPLACE_RECORDS
 from bucketry.serve.listening import Acceptor
 from bucketry.serve.master_keys import MasterKeys
+from bucketry.serve.preparing import MARKETPLACE_ACCOUNT
 from bucketry.serve.settings import Settings
+from bucketry.serve.store_half import open_identity
 from bucketry.serve.supervisor import GRACE_SECONDS
 from bucketry.serve.worker import Life
 
-RESUME_INTERVAL_SECONDS = 30.0
+RESUME_INTERVAL_SECONDS = 10.0
 ADMINISTRATOR = "admin"
 log = logs.get("marketplace")
 
@@ -59,6 +62,7 @@ async def open_marketplace(
     try:
         envelope = keys.envelope(MARKETPLACE_RECORDS)
         await _check_opens(records, envelope)
+        await _check_place(records, folder, keys, settings)
         marketplace = make_marketplace(read_catalog(settings), records, engines, envelope)
         await marketplace.places.ensure_default()
         yield marketplace
@@ -82,6 +86,24 @@ async def _check_opens(records: SealedRecords, envelope: Envelope) -> None:
                 "Secrets of bindings were sealed with another master key. Put that key back; where several servers "
                 "share the records, each needs the same."
             )
+
+
+async def _check_place(records: Records, folder: DataFolder, keys: MasterKeys, settings: Settings) -> None:
+    """Refuse to answer for the buckets of another server's store, where servers share their records."""
+    embedded = [name for name, engine in settings.engines.items() if isinstance(engine, EmbeddedEngine)]
+    if not embedded or not settings.database.url:
+        return
+    identity = open_identity(folder, keys)
+    try:
+        place = next(a.account_id for a in identity.accounts() if a.display_name == MARKETPLACE_ACCOUNT)
+    finally:
+        identity.close()
+    if await records.claim_engine(embedded[0], place) != place:
+        raise ServeError(
+            f"The engine {embedded[0]} of the records in the database is the store of another data folder, whose "
+            f"buckets this server can't reach. Serve that folder, or give all servers that share the database "
+            "[engines.NAME] that they all reach instead of an embedded one."
+        )
 
 
 def make_app(marketplace: Marketplace, admin: Admin) -> web.Application:
@@ -136,15 +158,12 @@ async def serve_marketplace(
 
 
 async def _resume_regularly(marketplace: Marketplace) -> None:
-    """Finish or undo the orders that a crash left, at the start and every half minute."""
-    said = ""
+    """Finish or undo the orders that a crash left, at the start and every few seconds."""
     while True:
         try:
             await marketplace.resume_unfinished()
-            said = ""
         except Exception as problem:
-            error = f"{type(problem).__name__}: {problem}"
-            if error != said:
-                log.error("unfinished orders could not be resumed; tried again", error=error)
-            said = error  # what stays wrong is said once
+            log.error(
+                "unfinished orders could not be resumed; tried again", error=f"{type(problem).__name__}: {problem}"
+            )
         await asyncio.sleep(RESUME_INTERVAL_SECONDS)

@@ -304,3 +304,16 @@ async def test_bindings_are_listed_the_oldest_first(records: SqlRecords) -> None
     for guid, created_ms in (("a", 3), ("b", 1), ("c", 2)):
         await records.insert_binding(binding(guid, created_ms=created_ms), "me")
     assert [found.guid for found in await records.list_bindings("i1")] == ["b", "c", "a"]
+
+
+# ---- engines
+
+
+async def test_an_engine_is_at_one_place_whoever_asks(opened: Callable[[], SqlRecords]) -> None:
+    processes = [opened() for _ in range(4)]
+    told = await asyncio.gather(
+        *(process.claim_engine("embedded", str(number)) for number, process in enumerate(processes))
+    )
+    assert len(set(told)) == 1
+    assert await processes[0].claim_engine("another", "here") == "here"
+    assert await processes[1].claim_engine("another", "there") == "here"

@@ -175,6 +175,8 @@ class Engine(Protocol):
         """Remove the binding's keys, rights and identity, in this order."""
         ...
 
+    # What is there, compared with the records (reconciling.py). None of these changes anything but the last two.
+
     def identity_name(self, binding_guid: str) -> str:
         """What the identity of a binding is called there: another name for each binding id. Asks nobody."""
         ...
@@ -184,8 +186,9 @@ class Engine(Protocol):
         ...
 
     async def deviations(self, bucket: str, settings: BucketSettings) -> Sequence[str] | None:
-        """The names of settings that are not as `settings` says: `public`, and those of parameters (`cors`, …). What
-        it leaves to the engine deviates in nothing. None: no such bucket."""
+        """The names of settings in which the bucket is not as `settings` says: `public`, and those of parameters
+        (`object_ownership`, `cors`, …). What `settings` leaves to the engine deviates in nothing. None: no such bucket.
+        """
         ...
 
     async def find_identity(self, binding_guid: str, buckets: Sequence[str], rights: Rights) -> IdentityFound | None:
@@ -221,10 +224,8 @@ class StillReferenced(Exception):
 
 
 class HoldLost(Exception):
-    """The hold on an instance ran out and another took it; nothing was written.
-
-    No DomainError, so that nobody who undoes what failed undoes the work of the one who has the hold now.
-    """
+    """The hold on an instance ran out and another took it; nothing was written. No DomainError, so that nobody who
+    undoes what failed undoes the work of the one who has the hold now."""
 
 
 class RecordsUnavailable(Exception):
@@ -315,10 +316,6 @@ class InstanceRecords(Protocol):
         """By name; a page begins after `after_name` ("" for the first)."""
         ...
 
-    async def list_all_instances(self, after_guid: str, limit: int) -> list[Instance]:
-        """All, unfinished or not, by guid; a page begins after `after_guid` ("" for the first)."""
-        ...
-
     async def unfinished_instances(self, now_ms: int, limit: int) -> list[str]:
         """Guids of instances whose hold is free or ran out, and which are unfinished or have an unfinished binding."""
         ...
@@ -389,6 +386,10 @@ class Records(PlaceRecords, InstanceRecords, BindingRecords, EndedRecords, Seale
 
     def clock_ms(self) -> int:
         """Now, by the clock that all processes which share the records go by: that of holds."""
+        ...
+
+    async def claim_engine(self, engine: str, place: str) -> str:
+        """The place of an engine that each server has one of, under the same name: `place`, unless claimed before."""
         ...
 
     async def check(self) -> None:

@@ -23,7 +23,7 @@ from bucketry.marketplace.records import connecting
 from bucketry.marketplace.records.connecting import IS_BRIEF, IS_WRITE
 from bucketry.marketplace.records.shared_clock import SharedClock
 
-HEAD = "0003"  # the newest migration; a test compares
+HEAD = "0004"  # the newest migration; a test compares
 _THREADS = 8
 _ATTEMPTS = 3
 _MIGRATION_LOCK = 0x6275636B65747279  # "bucketry": held while a database is migrated
@@ -140,7 +140,7 @@ class Database:
                 if self._version_here(connection) != HEAD:
                     self._wait_for_turn(connection)
                     if self._version_here(connection) != HEAD:  # another did it while this one waited
-                        _upgrade(connection)
+                        upgrade(connection)
 
     def _version_here(self, connection: sa.Connection) -> str | None:
         version = _version(connection)
@@ -188,14 +188,15 @@ def _version(connection: sa.Connection) -> str | None:
     return version
 
 
-def _upgrade(connection: sa.Connection) -> None:
+def upgrade(connection: sa.Connection, version: str = HEAD) -> None:
+    """Run the migrations up to a version, in the transaction of the connection."""
     from alembic import command  # slow to import, and seldom needed
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, version)
 
 
 def _is_trouble(error: SQLAlchemyError) -> bool:

@@ -8,6 +8,7 @@ from bucketry.marketplace.records.adoption import AdoptionQueries
 from bucketry.marketplace.records.bindings import BindingQueries
 from bucketry.marketplace.records.database import Database
 from bucketry.marketplace.records.ended import EndedQueries
+from bucketry.marketplace.records.engine_places import EnginePlaceQueries
 from bucketry.marketplace.records.instances import InstanceQueries
 from bucketry.marketplace.records.places import PlaceQueries
 from bucketry.marketplace.records.sealing import SealedQueries
@@ -15,7 +16,9 @@ from bucketry.marketplace.records.sealing import SealedQueries
 _ANYTHING = sa.select(sa.literal(1))
 
 
-class SqlRecords(PlaceQueries, InstanceQueries, BindingQueries, EndedQueries, SealedQueries, AdoptionQueries):
+class SqlRecords(
+    PlaceQueries, InstanceQueries, BindingQueries, EndedQueries, SealedQueries, AdoptionQueries, EnginePlaceQueries
+):
     """See ports.Records. One a process; threads inside."""
 
     def __init__(self, database: Database) -> None:

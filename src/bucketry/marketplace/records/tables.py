@@ -148,3 +148,11 @@ ended_operations = sa.Table(
     sa.Column("description", TEXT, nullable=False),
     sa.Column("ended_ms", sa.BigInteger, nullable=False, index=True),
 )
+
+# Which store an embedded engine is, for records that several servers share.
+engine_places = sa.Table(
+    "engine_places",
+    metadata,
+    sa.Column("engine", TEXT, primary_key=True),
+    sa.Column("place", TEXT, nullable=False),
+)
