@@ -16,6 +16,10 @@ URLs presigned by Signature V2, which older tools still make for us-east-1, are 
 Rights are those of the whole IAM policy language: identity policies, bucket policies, explicit deny, conditions. Where
 a bucket's object ownership is not `BucketOwnerEnforced`, its ACL and those of its objects count as well.
 
+Keys of customers (SSE-C) are taken over TLS alone, as on AWS; behind a proxy that ends TLS set
+[`customer_keys_over_http`](settings.md). How the store does in the tests of ceph/s3-tests, and where it differs from
+them on purpose: [conformance](conformance.md).
+
 ## S3
 
 | operation | method | on | the caller needs |

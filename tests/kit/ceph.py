@@ -202,7 +202,7 @@ class _Making:
             *("user", "create", "--uid=broker", "--display-name=bucketry", "--max-buckets=0"),
             f"--access-key={key.access_key_id}",
             f"--secret-key={key.secret_access_key}",
-            "--caps=users=*;buckets=*;metadata=read",
+            "--caps=users=*;buckets=*",
         )
         return Cluster(str(folder), url, key.access_key_id, key.secret_access_key, pids)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -90,11 +91,29 @@ def _empty_database() -> bytes:
         return file.read_bytes()
 
 
+@dataclass
+class Frozen:
+    """A world as it was at its end, to go on from as often as one likes."""
+
+    content: bytes
+    engine: MemoryEngine
+    now_ms: int
+
+    @classmethod
+    def of(cls, world: World) -> Frozen:
+        """Of a world that was closed."""
+        return cls(world.file.read_bytes(), copy.deepcopy(world.engine), world.clock.now_ms)
+
+
 @contextlib.asynccontextmanager
-async def open_world(folder: Path, known: Catalog | None = None) -> AsyncIterator[World]:
+async def open_world(folder: Path, known: Catalog | None = None, frozen: Frozen | None = None) -> AsyncIterator[World]:
+    """A new world, or one that goes on from where another was frozen."""
     file = folder / "marketplace.sqlite"
-    file.write_bytes(_empty_database())
-    records, engine, clock, known = open_records(sqlite_url(file)), MemoryEngine(), Clock(), known or catalog.default()
+    folder.mkdir(exist_ok=True)
+    file.write_bytes(frozen.content if frozen else _empty_database())
+    clock = Clock(frozen.now_ms) if frozen else Clock()
+    engine = copy.deepcopy(frozen.engine) if frozen else MemoryEngine()
+    records, known = open_records(sqlite_url(file)), known or catalog.default()
     marketplace = make_marketplace(known, records, {"embedded": engine}, ENVELOPE, clock)
     world = World(file, records, engine, clock, known, marketplace)
     world.default_space = (await marketplace.places.ensure_default()).guid

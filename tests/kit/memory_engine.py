@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 
 from bucketry.kernel import ids
 from bucketry.marketplace.domain.errors import DomainError, EngineRefused, EngineUnavailable
@@ -94,7 +94,11 @@ class MemoryEngine:
 
     async def configure(self, bucket: str, settings: BucketSettings, since: BucketSettings | None) -> None:
         await self._pass("configure")
-        self.buckets[bucket].settings = settings
+        held = self.buckets[bucket]
+        asked = {one.name: getattr(settings, one.name) for one in fields(settings)}
+        if since is not None:
+            asked = {name: value for name, value in asked.items() if value != getattr(since, name)}
+        held.settings = replace(held.settings, **asked)
 
     async def delete_bucket(self, bucket: str) -> None:
         await self._pass("delete_bucket")

@@ -119,6 +119,11 @@ COMMANDS: dict[str, tuple[Entry, ...]] = {
             "Seal all secrets under a new master key, while the server serves.",
         ),
         Entry("database", "bucketry.serve.database:database", "The database of the records: its state, its schema."),
+        Entry(
+            "reconcile",
+            "bucketry.serve.reconcile_command:reconcile",
+            "Compare the orders with what the engines hold; with --fix, mend it.",
+        ),
         Entry("store", "bucketry.serve.accounts:store", "Accounts of the embedded store, without the marketplace."),
     ),
     "This program": (

@@ -159,11 +159,14 @@ async def serve_marketplace(
 
 async def _resume_regularly(marketplace: Marketplace) -> None:
     """Finish or undo the orders that a crash left, at the start and every few seconds."""
+    said = ""
     while True:
         try:
             await marketplace.resume_unfinished()
+            said = ""
         except Exception as problem:
-            log.error(
-                "unfinished orders could not be resumed; tried again", error=f"{type(problem).__name__}: {problem}"
-            )
+            error = f"{type(problem).__name__}: {problem}"
+            if error != said:
+                log.error("unfinished orders could not be resumed; tried again", error=error)
+            said = error  # what stays wrong is said once
         await asyncio.sleep(RESUME_INTERVAL_SECONDS)

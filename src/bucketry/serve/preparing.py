@@ -29,15 +29,7 @@ async def prepare(folder: DataFolder, keys: MasterKeys, settings: Settings, addr
     identity = open_identity(folder, keys)
     try:
         access_key_id, secret = await marketplace_keys(identity, admin)
-        disk = open_disk(folder)
-        try:
-            known = {(bucket.name, bucket.bucket_id) for bucket in identity.all_buckets()}
-            for reason in await disk.damaged(known):
-                log.error("a bucket can't be read; the others are served", reason=reason)
-            for done in await disk.recover(known):
-                log.warning("recovered", what=done)
-        finally:
-            await disk.close()
+        await _recover(folder, identity)
     finally:
         identity.close()
     folder.write_admin(
@@ -53,6 +45,27 @@ async def prepare(folder: DataFolder, keys: MasterKeys, settings: Settings, addr
             region=settings.server.region,
         )
     )
+
+
+async def recover(folder: DataFolder, keys: MasterKeys) -> None:
+    """Finish or remove what a crash left in the store. Nobody may serve the folder meanwhile."""
+    identity = open_identity(folder, keys)
+    try:
+        await _recover(folder, identity)
+    finally:
+        identity.close()
+
+
+async def _recover(folder: DataFolder, identity: Identity) -> None:
+    disk = open_disk(folder)
+    try:
+        known = {(bucket.name, bucket.bucket_id) for bucket in identity.all_buckets()}
+        for reason in await disk.damaged(known):
+            log.error("a bucket can't be read; the others are served", reason=reason)
+        for done in await disk.recover(known):
+            log.warning("recovered", what=done)
+    finally:
+        await disk.close()
 
 
 async def marketplace_keys(identity: Identity, admin: Admin) -> tuple[str, str]:

@@ -8,14 +8,14 @@ whoever polls is told why. Deletions have no age: they go on.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from bucketry.kernel import logs
 from bucketry.marketplace.domain.context import Context
-from bucketry.marketplace.domain.errors import DomainError, EngineUnavailable
+from bucketry.marketplace.domain.errors import Busy, DomainError, EngineUnavailable
 from bucketry.marketplace.domain.granting import grant, revoke
 from bucketry.marketplace.domain.holds import Work
-from bucketry.marketplace.domain.settling import Settling
+from bucketry.marketplace.domain.settling import Settling, as_pending, is_upgrade
 from bucketry.marketplace.domain.values import (
     Binding,
     BindingState,
@@ -28,8 +28,18 @@ from bucketry.marketplace.domain.values import (
 _log = logs.get("finishing")
 _PAGE = 100
 _AT_ONCE = 4  # a deletion that takes an hour does not keep the others waiting
+_FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 30_000, 300_000
 _LONGEST_MS = 3_600_000
 TOLD_FOR_MS = 7 * 24 * 3_600_000  # as long as platforms poll
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    """Why an instance could not be settled, and when it is tried again."""
+
+    reason: str
+    pause_ms: int
+    next_ms: int
 
 
 class Finishing:
@@ -38,26 +48,28 @@ class Finishing:
     def __init__(self, context: Context, settling: Settling) -> None:
         self._context = context
         self._settling = settling
+        self._troubles: dict[str, _Trouble] = {}
 
     async def resume_unfinished(self) -> int:
         """Settle or finish what was left, as the keeper does at start and regularly.
 
-        Answers how many instances were looked after. A failure of one is logged, and it is tried again next time.
+        Answers how many instances were looked after. A failure of one is logged once, and it is tried again: at once,
+        then after pauses that grow while the reason stays the same.
         """
         records = self._context.records
         now_ms = self._context.clock_ms()
         await records.forget_ended(now_ms - TOLD_FOR_MS)
-        guids = await records.unfinished_instances(self._context.holds.clock_ms(), _PAGE)
+        most = _PAGE + len(self._troubles)  # those that wait after failures keep no place from the others
+        guids = await records.unfinished_instances(self._context.holds.clock_ms(), most)
+        self._troubles = {guid: trouble for guid, trouble in self._troubles.items() if guid in guids}
+        guids = [guid for guid in guids if self._is_due(guid, now_ms)]
         turns = asyncio.Semaphore(_AT_ONCE)
 
         async def resume(guid: str) -> None:
             async with turns:
                 await self._resume(guid)
 
-        results = await asyncio.gather(*(resume(guid) for guid in guids), return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+        await asyncio.gather(*(resume(guid) for guid in guids))
         return len(guids)
 
     async def _resume(self, guid: str) -> None:
@@ -69,8 +81,31 @@ class Finishing:
                 settled = await self.finish(work, instance)
                 if settled is not None:
                     await self._finish_bindings(work, settled)
+        except Busy:
+            return  # another has it
         except DomainError as error:
-            _log.warning("an unfinished order could not be settled yet", instance=guid, reason=str(error))
+            self._failed(guid, str(error))
+        except Exception as error:  # of one instance; the others go on
+            self._failed(guid, f"{type(error).__name__}: {error}")
+        else:
+            if self._troubles.pop(guid, None) is not None:
+                _log.info("an unfinished order is settled", instance=guid)
+
+    def _is_due(self, guid: str, now_ms: int) -> bool:
+        trouble = self._troubles.get(guid)
+        return trouble is None or trouble.next_ms <= now_ms
+
+    def _failed(self, guid: str, reason: str) -> None:
+        """Tell a reason once, and try again later and later while it stays."""
+        before = self._troubles.get(guid)
+        pause_ms = 0
+        if before is not None and before.reason == reason:
+            pause_ms = min(max(before.pause_ms * 2, _FIRST_PAUSE_MS), LONGEST_PAUSE_MS)
+        else:
+            _log.warning(
+                "an unfinished order could not be settled yet; it is tried again", instance=guid, reason=reason
+            )
+        self._troubles[guid] = _Trouble(reason, pause_ms, self._context.clock_ms() + pause_ms)
 
     async def finish(self, work: Work, instance: Instance) -> Instance | None:
         """Bring the instance to a clear end: ready, or None where it is gone (the hold went with it).
@@ -106,19 +141,11 @@ class Finishing:
         await self._settling.undo_creation(work, failed)
 
     async def _finish_update(self, work: Work, instance: Instance) -> Instance:
-        pending = instance.pending
-        assert pending is not None, "a promised update is recorded with what it is to be"
-        changed = replace(
-            instance,
-            name=pending.name,
-            plan_guid=pending.plan_guid,
-            parameters=pending.parameters,
-            tags=pending.tags,
-            maintenance_version=pending.maintenance_version,
-        )
+        changed = as_pending(instance)
         try:
             settings = self._context.settings_of(changed)
-            await self._context.engine(instance.engine).configure(instance.bucket, settings, since=None)
+            since = None if is_upgrade(instance) else self._context.settings_of(instance)
+            await self._context.engine(instance.engine).configure(instance.bucket, settings, since)
             return await work.save(self._settling.succeeded(changed, OperationType.UPDATE))
         except DomainError as error:
             if self.is_to_go_on(instance, error):

@@ -83,6 +83,8 @@ class InstanceChanging(InstanceReading):
             existing = await self._context.records.get_instance(guid)
             if existing is None or operation is None or existing.pending is None:
                 raise
+            if not existing.last_operation.is_promised:
+                raise
             if existing.pending != _pending(self._changed(existing, change)):
                 raise
             return UnderWay(existing.last_operation.id)
@@ -142,10 +144,8 @@ class InstanceChanging(InstanceReading):
         if before != after or is_upgrade:
             self._context.engine(instance.engine).check(after)
             operation_begun = begun(OperationType.UPDATE, self._context.clock_ms(), operation)
-            pending = _pending(changed) if operation is not None else None
-            instance = await work.save(
-                replace(instance, state=InstanceState.UPDATING, last_operation=operation_begun, pending=pending)
-            )
+            marked = replace(instance, state=InstanceState.UPDATING, last_operation=operation_begun)
+            instance = await work.save(replace(marked, pending=_pending(changed)))
             changed = replace(changed, last_operation=operation_begun)
             if operation is not None:
                 operation.record()
@@ -165,6 +165,7 @@ class InstanceChanging(InstanceReading):
             await self._settling.take_back_update(work, instance, str(reason))
         except DomainError as error:
             _log.warning("a failed update will be taken back later", instance=instance.guid, reason=str(error))
+            await work.save(instance)  # without its promise, or it would be finished
 
 
 def _pending(changed: Instance) -> PendingChange:

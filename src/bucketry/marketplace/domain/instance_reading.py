@@ -92,4 +92,4 @@ def begun(type_: OperationType, now_ms: int, operation: Operation | None) -> Las
 
 def unpromised(instance: Instance) -> Instance:
     """Of an order whose outcome is answered at once, so that nobody polls."""
-    return replace(instance, last_operation=replace(instance.last_operation, id=""), pending=None)
+    return replace(instance, last_operation=replace(instance.last_operation, id=""))

@@ -14,9 +14,11 @@ from bucketry.marketplace.domain.context import Context
 from bucketry.marketplace.domain.finishing import Finishing
 from bucketry.marketplace.domain.holds import LEASE_MS, MOMENT_MS, WAIT_MS, Holds
 from bucketry.marketplace.domain.instances import Instances
+from bucketry.marketplace.domain.mending import Mending
 from bucketry.marketplace.domain.operations import Background
 from bucketry.marketplace.domain.places import Places
 from bucketry.marketplace.domain.ports import Engine, Records
+from bucketry.marketplace.domain.reconciling import Reconciling
 from bucketry.marketplace.domain.settling import Settling
 
 
@@ -32,6 +34,8 @@ class Marketplace:
     background: Background
     records: Records
     adoption: Adoption
+    reconciling: Reconciling
+    mending: Mending
 
     async def check(self) -> None:
         """Raises RecordsUnavailable where orders can't be taken now."""
@@ -75,4 +79,6 @@ def make_marketplace(
         Background(),
         records,
         Adoption(context),
+        Reconciling(context),
+        Mending(context, settling),
     )

@@ -175,8 +175,6 @@ class Engine(Protocol):
         """Remove the binding's keys, rights and identity, in this order."""
         ...
 
-    # What is there, compared with the records (reconciling.py). None of these changes anything but the last two.
-
     def identity_name(self, binding_guid: str) -> str:
         """What the identity of a binding is called there: another name for each binding id. Asks nobody."""
         ...
@@ -186,9 +184,8 @@ class Engine(Protocol):
         ...
 
     async def deviations(self, bucket: str, settings: BucketSettings) -> Sequence[str] | None:
-        """The names of settings in which the bucket is not as `settings` says: `public`, and those of parameters
-        (`object_ownership`, `cors`, …). What `settings` leaves to the engine deviates in nothing. None: no such bucket.
-        """
+        """The names of settings that are not as `settings` says: `public`, and those of parameters (`cors`, …). What
+        it leaves to the engine deviates in nothing. None: no such bucket."""
         ...
 
     async def find_identity(self, binding_guid: str, buckets: Sequence[str], rights: Rights) -> IdentityFound | None:
@@ -314,6 +311,10 @@ class InstanceRecords(Protocol):
 
     async def list_instances(self, space_guid: str, after_name: str, limit: int) -> list[Instance]:
         """By name; a page begins after `after_name` ("" for the first)."""
+        ...
+
+    async def list_all_instances(self, after_guid: str, limit: int) -> list[Instance]:
+        """All, unfinished or not, by guid; a page begins after `after_guid` ("" for the first)."""
         ...
 
     async def unfinished_instances(self, now_ms: int, limit: int) -> list[str]:

@@ -3,7 +3,7 @@
 Every order is recorded before the engine is asked, and nobody was told of one that is still open. So:
 
     creating, failed   undone: the bucket removed if it is empty, the record with it
-    updating           taken back: the bucket configured again as the record says, which is only changed at the end
+    updating           taken back: what was to change is configured as the record says, which changes at the end alone
     deleting           finished; a bucket that got content meanwhile is kept, and the instance is ready again
     bindings creating or deleting   their identity and keys removed, then the record
 
@@ -18,10 +18,10 @@ from dataclasses import replace
 from bucketry.kernel import logs
 from bucketry.marketplace.domain import binding_rights
 from bucketry.marketplace.domain.context import Context
-from bucketry.marketplace.domain.errors import NotEmpty
+from bucketry.marketplace.domain.errors import NotEmpty, UnknownPlan
 from bucketry.marketplace.domain.granting import revoke
 from bucketry.marketplace.domain.holds import Work, busy
-from bucketry.marketplace.domain.ports import BucketNotEmpty
+from bucketry.marketplace.domain.ports import BucketNotEmpty, BucketSettings
 from bucketry.marketplace.domain.values import (
     Binding,
     BindingState,
@@ -36,6 +36,27 @@ from bucketry.marketplace.domain.values import (
 _log = logs.get("settling")
 _TELLING_MS = 5_000  # between two words about how far an emptying is
 _EMPTYING_ROUNDS = 3  # what is uploaded while a bucket is emptied needs another round
+
+
+def as_pending(instance: Instance) -> Instance:
+    """The instance as the update that is under way is making it."""
+    pending = instance.pending
+    if pending is None:
+        return instance
+    return replace(
+        instance,
+        name=pending.name,
+        plan_guid=pending.plan_guid,
+        parameters=pending.parameters,
+        tags=pending.tags,
+        maintenance_version=pending.maintenance_version,
+        pending=None,
+    )
+
+
+def is_upgrade(instance: Instance) -> bool:
+    """Whether the update that is under way configures all of the bucket anew, or may have: older records don't say."""
+    return instance.pending is None or instance.pending.maintenance_version != instance.maintenance_version
 
 
 class Settling:
@@ -83,9 +104,19 @@ class Settling:
 
     async def take_back_update(self, work: Work, instance: Instance, reason: str) -> Instance:
         """Configure the bucket as the record says, and make the instance ready again."""
-        settings = self._context.settings_of(instance)
-        await self._context.engine(instance.engine).configure(instance.bucket, settings, since=None)
+        settings, changed = self._context.settings_of(instance), self._on_its_way(instance)
+        await self._context.engine(instance.engine).configure(instance.bucket, settings, since=changed)
         return await work.save(self.failed(replace(instance, pending=None), OperationType.UPDATE, reason))
+
+    def _on_its_way(self, instance: Instance) -> BucketSettings | None:
+        """What the update was making of the bucket; None: all of it. What it left alone is left alone now, too: CORS,
+        say, may have been changed since the order by those who have credentials."""
+        if is_upgrade(instance):
+            return None
+        try:
+            return self._context.settings_of(as_pending(instance))
+        except UnknownPlan:
+            return None
 
     async def finish_deletion(self, work: Work, instance: Instance) -> None:
         """Remove the bucket, the bindings, and the record at last.

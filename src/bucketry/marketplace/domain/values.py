@@ -80,7 +80,7 @@ class EndedOperation:
 
 @dataclass(frozen=True, slots=True)
 class PendingChange:
-    """What an update is making of an instance, so that it can be finished after a crash."""
+    """What an update is making of an instance, so that it can be finished or taken back after a crash."""
 
     name: str
     plan_guid: str
@@ -130,7 +130,7 @@ class Instance:
     """A bucket that was ordered.
 
     `maintenance_version`: that of the plan's maintenance_info when the bucket was last configured; "": it had none.
-    `pending` while a promised update is under way.
+    `pending` while an update is under way.
 
     `is_local`: its org and space are this server's (ordered by the command line); otherwise they are ids of a foreign
     platform, kept as they came, and names need not be unique there.

@@ -47,6 +47,12 @@ _LIST = (
     .order_by(instances.c.name, instances.c.guid)
     .limit(sa.bindparam("most"))
 )
+_LIST_ALL = (
+    sa.select(instances)
+    .where(instances.c.guid > sa.bindparam("after_guid"))
+    .order_by(instances.c.guid)
+    .limit(sa.bindparam("most"))
+)
 _FORGET_MENTIONS = binding_instances.delete().where(binding_instances.c.instance_guid == sa.bindparam("of_guid"))
 _UNFINISHED = sa.union(
     sa.select(instances.c.guid).where(UNFINISHED_INSTANCE, _IS_FREE).limit(sa.bindparam("most")).subquery().select(),
@@ -140,6 +146,9 @@ class InstanceQueries:
 
     async def list_instances(self, space_guid: str, after_name: str, limit: int) -> list[Instance]:
         return await self._instances(_LIST, of_space=space_guid, after_name=after_name, most=limit)
+
+    async def list_all_instances(self, after_guid: str, limit: int) -> list[Instance]:
+        return await self._instances(_LIST_ALL, after_guid=after_guid, most=limit)
 
     async def unfinished_instances(self, now_ms: int, limit: int) -> list[str]:
         asked = {"now_ms": now_ms, "most": limit}

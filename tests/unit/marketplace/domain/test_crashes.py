@@ -1,192 +1,128 @@
-"""A process dies at any call of the world outside; what it left is finished or undone, by a repeat or by the keeper.
+"""A process dies at any call of the world outside; what it left is finished or undone, by repeats or by the keeper.
 
-Each test runs an order with a process that dies at its first call, its second …, before or after the call took effect,
-until one gets through. After each death the same must hold, and no bucket or key may be left that nobody has.
+Each order is run once without a crash, and its calls of records and engine are counted. Then it is run again for each
+of them, with a process that dies just before it (which is just after the call before), and once more with one that dies
+after the last; then a platform and the keeper do what they do. The end must be that of the run without a crash, or that
+of no order at all where nobody was told of it. No bucket or key is left that nobody has, and no credentials change.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bucketry.marketplace.domain.bindings import BindingOrder, Bound, BoundAlike
-from bucketry.marketplace.domain.errors import BindingNotFound, InstanceNotFound
-from bucketry.marketplace.domain.instance_changes import Unchanged, Updated
-from bucketry.marketplace.domain.instances import Created, ExistsAlike
-from bucketry.marketplace.domain.marketplace import Marketplace
-from bucketry.marketplace.domain.values import BindingKind, InstanceState
-from tests.kit.marketplace import LEASE_MS, Died, Fate, Mortal, World, open_world
+from bucketry.marketplace.domain.errors import NotFound
+from bucketry.marketplace.domain.operations import Operation, UnderWay
+from bucketry.marketplace.domain.values import OperationState
+from tests.kit.marketplace import LEASE_MS, Died, Fate, Frozen, Mortal, World, open_world
+from tests.kit.orders import INSTANCE, ORDERS, SECOND, Order, assert_sound, credentials, facts, repeat
 
-INSTANCE, BINDING, OTHER = "i1", "b1", "i2"
-CORS = {"CORSRules": [{"AllowedOrigins": ["*"], "AllowedMethods": ["GET"]}]}
-LIMIT = 60
-
-Prepare = Callable[[World], Awaitable[None]]
-Order = Callable[[Marketplace, World], Awaitable[object]]
+FOLLOW_UPS = ("retry", "keeper", "keeper, retry", "retry, keeper", "mitigation", "mitigation, keeper")
 
 
-async def deaths(folder: Path, prepare: Prepare, order: Order) -> AsyncIterator[World]:
-    """Worlds in which a process died over `order`, at each possible moment, and its hold ran out."""
-    for is_after in (False, True):
-        for at_call in range(1, LIMIT):
-            place = folder / f"{at_call}-{is_after}"
-            place.mkdir()
-            async with open_world(place) as world:
-                await prepare(world)
-                fate = Fate(at_call, is_after)
-                mortal = world.process(Mortal(world.records, fate), Mortal(world.engine, fate))
-                with contextlib.suppress(Died):
-                    await order(mortal, world)
-                if not fate.is_dead:
-                    break
-                world.clock.now_ms += LEASE_MS + 1
-                yield world
-        else:
-            raise AssertionError("the order never got through")
+@dataclass
+class Expected:
+    """Of a run without a crash: calls, what was there before it, and after it, and after it was undone."""
+
+    calls: int
+    before: dict[str, Any]
+    after: dict[str, Any]
+    undone: dict[str, Any]
 
 
-async def assert_sound(world: World) -> None:
-    """Nothing is under way, and the engine holds what the records say, no more and no less."""
-    assert await world.records.unfinished_instances(world.clock() + LEASE_MS, 10) == []
-    guids = [guid for guid in (INSTANCE, OTHER) if await world.records.get_instance(guid)]
-    assert set(world.engine.buckets) == {world.engine.bucket_name(guid) for guid in guids}
-    bindings = [binding.guid for guid in guids for binding in await world.records.list_bindings(guid)]
-    assert set(world.engine.keys) == set(bindings)
+async def die(world: World, order: Order, at_call: int, is_promised: bool) -> tuple[Fate, UnderWay | None]:
+    """Run the order in a process that dies at this call (0: it lives). The promise, where one was given."""
+    fate = Fate(at_call, is_after=False)
+    process = world.process(Mortal(world.records, fate), Mortal(world.engine, fate))
+    operation = Operation() if is_promised else None
+    outcome = None
+    with contextlib.suppress(Died):
+        task = asyncio.create_task(order.begin(process, world, operation))
+        outcome = await task if operation is None else await operation.outcome(task, patience_s=0)
+        await task
+    world.clock.now_ms += LEASE_MS + 1  # its hold runs out
+    return fate, outcome if isinstance(outcome, UnderWay) else None
 
 
-async def nothing(_world: World) -> None:
-    return None
-
-
-async def an_instance(world: World) -> None:
-    await world.marketplace.instances.provision(world.order(INSTANCE))
-
-
-async def a_binding(world: World) -> None:
-    await an_instance(world)
-    await bind(world.marketplace, world)
-
-
-async def a_full_sandbox_with_a_neighbour(world: World) -> None:
-    """Another instance's key reaches the bucket, too."""
-    await world.marketplace.instances.provision(world.order(INSTANCE, "basic-sandbox"))
-    await world.marketplace.instances.provision(world.order(OTHER, name="other"))
-    world.engine.fill(world.engine.bucket_name(INSTANCE), objects=2500, uploads=2)
-    await bind(world.marketplace, world)
-    beside = BindingOrder("b2", OTHER, BindingKind.KEY, "", None, False, {"additional_instances": ["mine"]})
-    assert isinstance(await world.marketplace.bindings.bind(beside), Bound)
-
-
-async def provision(marketplace: Marketplace, world: World) -> object:
-    return await marketplace.instances.provision(world.order(INSTANCE, "basic-public", parameters={"cors": CORS}))
-
-
-async def bind(marketplace: Marketplace, _world: World) -> object:
-    return await marketplace.bindings.bind(BindingOrder(BINDING, INSTANCE, BindingKind.KEY, "", None, False, {}))
-
-
-async def update(marketplace: Marketplace, world: World) -> object:
-    return await marketplace.instances.update(INSTANCE, world.plan("basic-public").guid, {"cors": CORS})
-
-
-async def unbind(marketplace: Marketplace, _world: World) -> object:
-    return await marketplace.bindings.unbind(BINDING, INSTANCE)
-
-
-async def delete(marketplace: Marketplace, _world: World) -> object:
-    return await marketplace.instances.delete(INSTANCE, with_bindings=True)
-
-
-async def test_a_repeated_provision_goes_on(tmp_path: Path) -> None:
-    async for world in deaths(tmp_path, nothing, provision):
-        assert isinstance(await provision(world.marketplace, world), Created | ExistsAlike)
+async def expected(folder: Path, before: Frozen, order: Order, is_promised: bool) -> Expected:
+    async with open_world(folder / "whole", frozen=before) as world:
+        found_before = await facts(world)
+        fate, _ = await die(world, order, 0, is_promised)
+        assert not fate.is_dead
         await assert_sound(world)
-        settings = world.engine.buckets[world.engine.bucket_name(INSTANCE)].settings
-        assert settings.is_public
-        assert settings.cors == CORS
+        after = await facts(world)
+        if order.undo is not None:
+            await order.undo(world.marketplace, world, None)
+            await assert_sound(world)
+        return Expected(fate.calls, found_before, after, await facts(world))
 
 
-async def test_another_provision_of_the_same_id_wins_over_a_half_made_one(tmp_path: Path) -> None:
-    async for world in deaths(tmp_path, nothing, provision):
-        before = await world.records.get_instance(INSTANCE)
-        if before is not None and before.state is InstanceState.READY:
-            continue  # it was made; only the answer was lost
-        assert isinstance(await world.marketplace.instances.provision(world.order(INSTANCE)), Created)
-        await assert_sound(world)
-        assert not world.engine.buckets[world.engine.bucket_name(INSTANCE)].settings.is_public
-
-
-async def test_the_keeper_undoes_a_half_made_instance(tmp_path: Path) -> None:
-    async for world in deaths(tmp_path, nothing, provision):
-        await world.marketplace.resume_unfinished()
-        await assert_sound(world)
-
-
-async def test_a_platform_mitigates_an_orphan(tmp_path: Path) -> None:
-    async for world in deaths(tmp_path, nothing, provision):
-        with contextlib.suppress(InstanceNotFound):
-            await delete(world.marketplace, world)
-        await assert_sound(world)
-        assert world.engine.buckets == {}
-
-
-async def test_a_repeated_bind_goes_on(tmp_path: Path) -> None:
-    async for world in deaths(tmp_path, an_instance, bind):
-        outcome = await bind(world.marketplace, world)
-        assert isinstance(outcome, Bound | BoundAlike)
-        assert outcome.credentials["access_key_id"] == world.engine.keys[BINDING].key.access_key_id
-        await assert_sound(world)
-
-
-async def test_the_keeper_undoes_a_half_made_binding(tmp_path: Path) -> None:
-    async for world in deaths(tmp_path, an_instance, bind):
-        await world.marketplace.resume_unfinished()
-        await assert_sound(world)
-
-
-async def test_the_keeper_takes_back_a_half_made_update(tmp_path: Path) -> None:
-    async for world in deaths(tmp_path, an_instance, update):
-        await world.marketplace.resume_unfinished()
-        await assert_sound(world)
-        instance = await world.marketplace.instances.get(INSTANCE)
-        is_public = world.engine.buckets[instance.bucket].settings.is_public
-        assert is_public is (instance.plan_guid == world.plan("basic-public").guid)
-
-
-async def test_a_repeated_update_goes_on(tmp_path: Path) -> None:
-    async for world in deaths(tmp_path, an_instance, update):
-        assert isinstance(await update(world.marketplace, world), Updated | Unchanged)
-        await assert_sound(world)
-        assert world.engine.buckets[world.engine.bucket_name(INSTANCE)].settings.is_public
-
-
-@pytest.mark.parametrize("is_repeated", [True, False], ids=["repeated", "by the keeper"])
-async def test_an_unbind_is_finished(tmp_path: Path, is_repeated: bool) -> None:
-    async for world in deaths(tmp_path, a_binding, unbind):
-        begun = await world.records.get_binding(BINDING)
-        if is_repeated:
-            with contextlib.suppress(BindingNotFound):
-                await unbind(world.marketplace, world)
-        else:
+async def follow(world: World, order: Order, follow_up: str, is_promised: bool) -> None:
+    for step in follow_up.split(", "):
+        if step == "keeper":
             await world.marketplace.resume_unfinished()
-        await assert_sound(world)
-        if is_repeated or begun is None or begun.sealed_key is None:
-            assert world.engine.keys == {}
-
-
-@pytest.mark.parametrize("is_repeated", [True, False], ids=["repeated", "by the keeper"])
-async def test_a_deletion_is_finished(tmp_path: Path, is_repeated: bool) -> None:
-    async for world in deaths(tmp_path, a_full_sandbox_with_a_neighbour, delete):
-        if is_repeated:
-            with contextlib.suppress(InstanceNotFound):
-                await delete(world.marketplace, world)
-        else:
+            continue
+        begin = order.begin if step == "retry" else order.undo
+        assert begin is not None
+        outcome = await repeat(begin, world.marketplace, world, Operation() if is_promised else None)
+        if isinstance(outcome, UnderWay):  # then it polls
             await world.marketplace.resume_unfinished()
-        await assert_sound(world)
-        if await world.records.get_instance(INSTANCE) is None:
-            assert world.engine.keys["b2"].buckets == (world.engine.bucket_name(OTHER),)
-        else:
-            assert not is_repeated
+            assert await state_of(world, order) is not OperationState.IN_PROGRESS
+
+
+async def state_of(world: World, order: Order) -> OperationState | None:
+    """What a poll of the order says; None: that it is gone."""
+    try:
+        if "bind" in order.name or order.name == "rotate":
+            told = await world.marketplace.bindings.last_operation(SECOND, INSTANCE)
+            return told[1] if isinstance(told, tuple) else told.state
+        return (await world.marketplace.instances.last_operation(INSTANCE)).state
+    except NotFound:
+        return None
+
+
+async def check(world: World, order: Order, follow_up: str, told: Expected, promise: UnderWay | None) -> None:
+    """What must hold in the end."""
+    await assert_sound(world)
+    found = await facts(world)
+    is_undone = follow_up.startswith("mitigation")
+    if is_undone:
+        assert found == told.undone
+    elif "retry" in follow_up or promise is not None:
+        assert found == told.after
+    else:
+        assert found in (told.before, told.after)
+    if promise is not None and not is_undone:
+        assert await state_of(world, order) in (OperationState.SUCCEEDED, None)
+
+
+@pytest.mark.parametrize("is_promised", [False, True], ids=["at once", "promised"])
+@pytest.mark.parametrize("order", ORDERS, ids=lambda order: order.name)
+async def test_an_order_ends_as_without_the_crash(tmp_path: Path, order: Order, is_promised: bool) -> None:
+    async with open_world(tmp_path / "before") as world:
+        await order.prepare(world)
+    before = Frozen.of(world)
+    told = await expected(tmp_path, before, order, is_promised)
+    for at_call in range(1, told.calls + 2):
+        async with open_world(tmp_path / "dead", frozen=before) as world:
+            fate, promise = await die(world, order, at_call, is_promised)
+            assert fate.is_dead or at_call == told.calls + 1
+            handed_out = await credentials(world)
+        dead = Frozen.of(world)
+        for follow_up in FOLLOW_UPS:
+            if "mitigation" in follow_up and order.undo is None:
+                continue
+            try:
+                async with open_world(tmp_path / "after", frozen=dead) as world:
+                    await follow(world, order, follow_up, is_promised)
+                    await check(world, order, follow_up, told, promise)
+                    for guid, kept in (await credentials(world)).items():
+                        assert handed_out.get(guid, kept)["uri"] == kept["uri"]
+            except Exception as error:
+                error.add_note(f"died before call {at_call} of {told.calls}, then: {follow_up}")
+                raise

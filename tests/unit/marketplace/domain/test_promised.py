@@ -17,7 +17,7 @@ from bucketry.marketplace.domain.errors import (
     InstanceNotFound,
     TakesLong,
 )
-from bucketry.marketplace.domain.finishing import TOLD_FOR_MS
+from bucketry.marketplace.domain.finishing import LONGEST_PAUSE_MS, TOLD_FOR_MS
 from bucketry.marketplace.domain.instance_changes import InstanceChange, Unchanged
 from bucketry.marketplace.domain.instances import Created, ExistsAlike
 from bucketry.marketplace.domain.marketplace import Marketplace
@@ -274,6 +274,7 @@ async def test_a_promised_provision_waits_for_an_engine_that_is_away(world: Worl
         await world.marketplace.resume_unfinished()
         assert await state(world) == ("create", "in progress")
     world.engine.is_away = False
+    world.clock.now_ms += LONGEST_PAUSE_MS
     await world.marketplace.resume_unfinished()
     assert await state(world) == ("create", "succeeded")
 
@@ -327,6 +328,7 @@ async def test_a_promised_deletion_is_never_given_up(ready: World) -> None:
         await ready.marketplace.resume_unfinished()
         assert await state(ready) == ("delete", "in progress")
     ready.engine.is_away = False
+    ready.clock.now_ms += LONGEST_PAUSE_MS
     await ready.marketplace.resume_unfinished()
     assert await state(ready) == ("delete", "succeeded")
 
