@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import select
+import signal
+import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.kit.certificates import tls_config
 from tests.kit.programs import bucketry
 from tests.kit.server import Server, clean_environment, run_program
 
@@ -77,3 +87,53 @@ def test_a_wrong_setting_is_told_at_once(tmp_path: Path) -> None:
     assert lines[0].startswith("WRONG  settings: ")
     assert "azure" in lines[0]
     assert lines[1].startswith("       To mend it: ")
+
+
+def test_over_tls_the_server_is_asked_as_its_clients_ask_it(fresh_server: Fresh, tmp_path: Path) -> None:
+    config, certificate = tls_config(tmp_path)
+    server = fresh_server("--config", str(config))
+    code, lines = check(server.data, "--config", str(config), AWS_CA_BUNDLE=str(certificate))
+    assert (code, [line for line in lines if not line.startswith("ok ")]) == (0, [])
+    assert f"ok     {ENGINE}all is removed again" in lines
+    code, lines = check(server.data, "--config", str(config))
+    assert code == 1
+    (wrong, *_) = [line for line in lines if line.startswith("WRONG ")]
+    assert "is not trusted here" in wrong
+    assert "AWS_CA_BUNDLE" in wrong
+
+
+def test_a_certificate_that_ended_is_told(tmp_path: Path) -> None:
+    config, certificate = tls_config(tmp_path)
+    key = ec.generate_private_key(ec.SECP256R1())
+    name, now = x509.Name([]), datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    ended = builder.not_valid_before(now - timedelta(days=9)).not_valid_after(now - timedelta(days=2))
+    certificate.write_bytes(ended.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    pem = serialization.PrivateFormat.PKCS8
+    secret = key.private_bytes(serialization.Encoding.PEM, pem, serialization.NoEncryption())
+    certificate.with_name("tls.key").write_bytes(secret)
+    code, lines = check(tmp_path / "data", "--config", str(config))
+    assert code == 1
+    (wrong,) = [line for line in lines if line.startswith("WRONG ")]
+    assert f"ended on {now - timedelta(days=2):%Y-%m-%d}" in wrong
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_stops_it_finds_nothing_left(tmp_path: Path, number: signal.Signals) -> None:
+    process = subprocess.Popen(
+        [bucketry(), "--data", str(tmp_path), "check-config"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_environment(),
+    )
+    assert process.stdout is not None
+    line = ""
+    while "no server runs" not in line:
+        assert select.select([process.stdout], [], [], 60)[0]
+        line = process.stdout.readline()
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    assert everything(tmp_path) == []

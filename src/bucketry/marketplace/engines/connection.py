@@ -239,7 +239,7 @@ class Connection:
     @contextlib.contextmanager
     def doing(self, what: str) -> Iterator[None]:
         """Failures of calls inside become EngineRefused and EngineUnavailable. `what`: "making the bucket"."""
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import BotoCoreError, ClientError, SSLError
         from urllib3.exceptions import HTTPError
 
         try:
@@ -251,6 +251,12 @@ class Connection:
                 f"The engine {self.engine_name} has no credentials to work with ({type(error).__name__}: {error}). "
                 f"{_ASK_CHECK}"
             ) from None
+        except SSLError as error:
+            untrusted = EngineUnavailable(
+                f"The certificate of engine {self.engine_name} at {self.endpoint.url} is not trusted here. {_ASK_CHECK}"
+            )
+            untrusted.add_note(f"{error}. A private authority is named by AWS_CA_BUNDLE=FILE.")
+            raise untrusted from None
         except (BotoCoreError, HTTPError, OSError) as error:
             raise EngineUnavailable(
                 f"The engine {self.engine_name} at {self.endpoint.url} did not answer while {what} "
