@@ -3,7 +3,8 @@
 One cycle is order, bind, unbind, delete, each over a kept connection; first one after the other, then 16 at once, with
 no bindings recorded and with 100,000; the records in SQLite and, with `--database postgresql`, in a PostgreSQL that is
 started for it on the same machine and disk, with its own defaults (each commit synced). Also the catalog's rate and the
-memory of the marketplace's worker. The table goes to docs/performance.md, between marks of its own.
+memory of the marketplace's worker. The table goes to docs/performance.md, between marks of its own. `--engine ceph`
+asks a Ceph cluster with one OSD instead, started for it on the same machine; its table is only printed.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import uvloop
+from tests.kit.ceph import cluster
 from tests.kit.postgres import Postgres, postgres
 
 from bench import broker_fill
@@ -34,6 +36,7 @@ from bench.servers import Bucketry, cpu_seconds, family
 
 STEPS = ("order", "bind", "unbind", "delete")
 DATABASES = ("sqlite", "postgresql")
+ENGINES = ("embedded", "ceph")
 TARGET_MS = 10.0
 CATALOG_TARGET = 3000.0
 MEMORY_TARGET_MB = 150.0
@@ -190,12 +193,28 @@ def row(database: str, bindings: int, at_once: int, figures: Figures) -> str:
 
 
 @contextlib.contextmanager
-def started(kind: str, folder: Path) -> Iterator[tuple[Bucketry, Postgres | None, str]]:
+def engine_started(engine: str, folder: Path) -> Iterator[dict[str, str]]:
+    """The settings of an engine that runs, as variables."""
+    if engine == "embedded":
+        yield {}
+        return
+    with cluster(folder / "ceph") as running:
+        said = {
+            "kind": "ceph",
+            "endpoint": running.url,
+            "access_key_id": running.access_key_id,
+            "secret_access_key": running.secret_access_key,
+        }
+        yield {f"BUCKETRY_ENGINES__CEPH__{name.upper()}": value for name, value in said.items()}
+
+
+@contextlib.contextmanager
+def started(kind: str, engine: dict[str, str], folder: Path) -> Iterator[tuple[Bucketry, Postgres | None, str]]:
     """A server on a database of that kind: it, the database's, and the database's URL ("" for SQLite)."""
     with contextlib.ExitStack() as stack:
         database = stack.enter_context(postgres(is_safe=True, parent=folder)) if kind == "postgresql" else None
         url = database.create() if database else ""
-        server = Bucketry(folder / f"bucketry-{kind}", {"BUCKETRY_DATABASE__URL": url} if url else None)
+        server = Bucketry(folder / f"bucketry-{kind}", engine | ({"BUCKETRY_DATABASE__URL": url} if url else {}))
         server.start()
         try:
             yield server, database, url
@@ -203,11 +222,13 @@ def started(kind: str, folder: Path) -> Iterator[tuple[Bucketry, Postgres | None
             server.stop()
 
 
-def measure(kind: str, folder: Path, options: argparse.Namespace, tell: Callable[[str], None]) -> list[str]:
+def measure(
+    kind: str, engine: dict[str, str], folder: Path, options: argparse.Namespace, tell: Callable[[str], None]
+) -> list[str]:
     """All cells of one kind of database. Rows go to `tell` as they come; the answer is what is told beside them."""
     after = []
     recorded = 0
-    with started(kind, folder) as (server, database, url):
+    with started(kind, engine, folder) as (server, database, url):
         for bindings in options.bindings or [0, 100_000]:
             if bindings > recorded:
                 server.stop()
@@ -238,9 +259,12 @@ def main() -> None:
     parser.add_argument("--bindings", type=int, action="append", help="recorded before; repeatable (0, 100,000)")
     parser.add_argument("--at-once", type=int, action="append", help="connections; repeatable (1, 16)")
     parser.add_argument("--database", choices=DATABASES, action="append", help="repeatable (both)")
+    parser.add_argument("--engine", choices=ENGINES, default="embedded", help="where the buckets are")
     parser.add_argument("--folder", type=Path, help="where the data folders are made")
     parser.add_argument("--output", type=Path, help="write the table into this Markdown file")
     options = parser.parse_args()
+    if options.engine != "embedded" and options.output:
+        parser.error("--output is for the embedded engine's table")
     lines = [
         describe(f"bucketry {version('bucketry')}"),
         "",
@@ -257,8 +281,9 @@ def main() -> None:
     after: list[str] = []
     with tempfile.TemporaryDirectory(prefix="bucketry-bench-", dir=options.folder) as name:
         Path(name).chmod(0o755)  # PostgreSQL may run as another user
-        for kind in options.database or DATABASES:
-            after += measure(kind, Path(name), options, tell)
+        with engine_started(options.engine, Path(name)) as engine:
+            for kind in options.database or DATABASES:
+                after += measure(kind, engine, Path(name), options, tell)
     if options.output:
         write_between(options.output, MARKS, "\n".join([*lines, "", *(f"* {line}" for line in after)]))
 
