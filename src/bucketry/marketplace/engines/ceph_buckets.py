@@ -1,9 +1,9 @@
 """Buckets of Ceph's gateway that its own way of working asks for: policies, quotas. The rest is in buckets.py.
 
 Policies are changed by reading and writing them, which the gateway does not do in one step. Two of this process never
-change the same one at once. Two processes don't either while they hold the bucket's instance, as orders and bindings do;
-a binding that is revoked leaves the policies of its additional buckets without that, so of two servers one may undo what
-the other writes in those milliseconds. `bucketry reconcile` finds and mends it.
+change the same one at once. Two processes don't either while they hold the bucket's instance, as orders and bindings
+do; a binding that is revoked leaves the policies of its additional buckets without that, so of two servers one may undo
+what the other writes in those milliseconds. Reconciling finds and mends it.
 """
 
 from __future__ import annotations
