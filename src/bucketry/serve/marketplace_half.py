@@ -19,6 +19,7 @@ from bucketry.kernel import logs
 from bucketry.kernel.envelope import Envelope, sealed_with
 from bucketry.marketplace.access.tokens import Actor, BasicCredentials, BearerToken
 from bucketry.marketplace.domain import catalog as catalogs
+from bucketry.marketplace.domain.holds import LEASE_MS
 from bucketry.marketplace.domain.marketplace import Marketplace, make_marketplace
 from bucketry.marketplace.domain.ports import Records, RecordsUnavailable, SealedRecords
 from bucketry.marketplace.manage.app import make_manage_app
@@ -160,6 +161,7 @@ async def serve_marketplace(
 async def _resume_regularly(marketplace: Marketplace) -> None:
     """Finish or undo the orders that a crash left, at the start and every few seconds."""
     said = ""
+    pause_seconds = LEASE_MS / 1000 + 1  # by then the holds of those that died before this start have run out
     while True:
         try:
             await marketplace.resume_unfinished()
@@ -169,4 +171,5 @@ async def _resume_regularly(marketplace: Marketplace) -> None:
             if error != said:
                 log.error("unfinished orders could not be resumed; tried again", error=error)
             said = error  # what stays wrong is said once
-        await asyncio.sleep(RESUME_INTERVAL_SECONDS)
+        await asyncio.sleep(pause_seconds)
+        pause_seconds = RESUME_INTERVAL_SECONDS
