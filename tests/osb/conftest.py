@@ -31,6 +31,8 @@ Opener = Callable[..., contextlib.AbstractAsyncContextManager[Broker]]
 async def serve(folder: Path, patience_s: float = PATIENCE_S, known: Catalog | None = None) -> AsyncIterator[Broker]:
     """A broker in this process."""
     async with open_world(folder, known) as world:
+        if not patience_s:
+            world.marketplace = world.process(moment_ms=50)  # nor are those waited for who take long
         app = web.Application()
         credentials = BasicCredentials(USER, PASSWORD, Actor("broker", is_admin=True))
         app.add_subapp(ROOT, make_osb_app(world.marketplace, credentials, patience_s))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from pathlib import Path
 
 import pytest
 
+from bucketry.marketplace.domain import catalog
 from bucketry.marketplace.domain.errors import EngineRefused
 from tests.osb.broker import Answer, Broker, binding, instance
+from tests.osb.conftest import Opener, serve
 
 
 async def bind(broker: Broker, guid: str = "b1", instance_id: str = "i1", **fields: object) -> Answer:
@@ -79,6 +83,26 @@ async def test_an_unknown_instance_is_404(broker: Broker) -> None:
     """BND-6."""
     assert await bind(broker, instance_id="nowhere") == 404
     assert broker.world.engine.keys == {}
+
+
+async def test_a_plan_without_bindings_is_4xx(open_broker: Opener, tmp_path: Path) -> None:
+    """BND-15, CAT-6: and it says so in the catalog, whatever its service does."""
+    plans = [
+        {"id": "p1", "name": "basic", "description": "d", "bindable": False},
+        {"id": "p2", "name": "other", "description": "d"},
+    ]
+    known = catalog.parse(
+        json.dumps({"services": [{"id": "s", "name": "s3", "description": "d", "plans": plans}]}).encode()
+    )
+    (tmp_path / "other").mkdir()
+    async with serve(tmp_path / "other", known=known) as broker:
+        published = (await broker.ask("GET", "/catalog")).body["services"][0]["plans"]
+        assert [(plan["bindable"], plan["binding_rotatable"]) for plan in published] == [(False, False), (True, True)]
+        await broker.provision("i1")
+        for body in (broker.ids, {"predecessor_binding_id": "b0"}):
+            answer = await broker.ask("PUT", binding("i1", "b1"), body)
+            assert (answer.status, answer.body["error"]) == (400, "NotBindable")
+        assert broker.world.engine.keys == {}
 
 
 @pytest.mark.parametrize("field", ["service_id", "plan_id"])

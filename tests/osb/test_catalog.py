@@ -142,6 +142,11 @@ async def test_what_a_plan_has_of_its_own_is_published(open_broker: Opener) -> N
         assert await broker.ask("DELETE", instance("i1"), query=query) == 200
 
 
+async def test_what_asynchronous_bindings_need_is_declared(broker: Broker) -> None:
+    """ASY-7."""
+    assert all(service["bindings_retrievable"] is True for service in await services(broker))
+
+
 async def test_a_known_etag_is_not_sent_again(broker: Broker) -> None:
     """CAT-16."""
     etag = (await broker.ask("GET", "/catalog")).headers["ETag"]

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
+import socket
 import sys
 import time
 import uuid
@@ -203,3 +205,33 @@ def test_a_wrong_order_is_told_and_leaves_nothing(broker: Broker) -> None:
 def test_a_request_keeps_its_identity(broker: Broker) -> None:
     answer = broker.ask("GET", "/catalog", X_Broker_API_Request_Identity="e26cee84-6b38-4456-b34e-d1a9f002c956")
     assert answer.headers["x-broker-api-request-identity"] == "e26cee84-6b38-4456-b34e-d1a9f002c956"
+
+
+@pytest.mark.slow
+def test_a_server_that_ends_leaves_its_promises_to_the_next(
+    fresh_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    """An engine that takes everything and answers nothing: promised, not broken by SIGTERM, still followed after it."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        plan = {"id": "far-plan", "name": "far", "description": "Far away", "bucketry": {"engine": "far"}}
+        service = {"id": "far-service", "name": "s3", "description": "Buckets", "plans": [plan]}
+        (tmp_path / "catalog.json").write_text(json.dumps({"services": [service]}))
+        (tmp_path / "far.toml").write_text(
+            f'[catalog]\nfile = "{tmp_path}/catalog.json"\n[engines.far]\nkind = "aws"\nregion = "us-east-1"\n'
+            f'access_key_id = "AKIAFARAWAY"\nsecret_access_key = "far-away-secret-key"\n'
+            f'endpoint = "{endpoint}"\niam_endpoint = "{endpoint}"\n'
+        )
+        server = fresh_server("--config", str(tmp_path / "far.toml"), workers=1)
+        broker, instance = Broker(server), f"/service_instances/{uuid.uuid4()}"
+        order = {"service_id": "far-service", "plan_id": "far-plan", "organization_guid": "o", "space_guid": "s"}
+        promised = broker.ask("PUT", f"{instance}?accepts_incomplete=true", order)
+        assert promised.status == 202
+        polled = f"{instance}/last_operation?operation={promised.body['operation']}"
+        assert broker.ask("GET", polled).body["state"] == "in progress"
+        assert server.stop() == 0
+        server.start()
+        assert broker.ask("GET", polled).body["state"] == "in progress"
+        assert broker.ask("GET", instance).status == 404
+        again = broker.ask("PUT", f"{instance}?accepts_incomplete=true", order)
+        assert (again.status, again.body) == (202, promised.body)

@@ -145,10 +145,7 @@ class Bindings(BindingReading):
         self, order: BindingOrder, additional: Sequence[str], operation: Operation | None
     ) -> BindOutcome:
         async def is_long() -> bool:
-            instance = await self._context.records.get_instance(order.instance_guid)
-            if instance is not None and instance.last_operation.is_promised:
-                return True
-            return _is_being(BindingState.CREATING, await self._context.records.get_binding(order.guid))
+            return await self._is_under_way(order.guid, order.instance_guid)
 
         async with contextlib.AsyncExitStack() as stack:
             works: dict[str, tuple[Work, Instance]] = {}
@@ -338,11 +335,7 @@ class Bindings(BindingReading):
         """As unbind."""
 
         async def is_long() -> bool:
-            instance = await self._context.records.get_instance(instance_guid)
-            if instance is not None and instance.last_operation.is_promised:
-                return True
-            binding = await self._context.records.get_binding(guid)
-            return _is_being(BindingState.DELETING, binding) or _is_being(BindingState.CREATING, binding)
+            return await self._is_under_way(guid, instance_guid)
 
         try:
             async with self._context.holds.work(instance_guid, is_long) as work:
@@ -354,6 +347,14 @@ class Bindings(BindingReading):
             assert binding is not None, "it was asked just now"
             return UnderWay(binding.operation_id)
         return None
+
+    async def _is_under_way(self, guid: str, instance_guid: str) -> bool:
+        """Whether something promised is under way on the binding, or on its instance."""
+        instance = await self._context.records.get_instance(instance_guid)
+        if instance is not None and instance.last_operation.is_promised:
+            return True
+        binding = await self._context.records.get_binding(guid)
+        return _is_being(BindingState.DELETING, binding) or _is_being(BindingState.CREATING, binding)
 
     async def _unbind(self, work: Work, guid: str, operation: Operation | None) -> None:
         instance = await work.take()

@@ -2,7 +2,7 @@
 is soon, else with a promise, whose end `last_operation` tells.
 
 Cloud Foundry polls once a minute, so a promise given early costs its user a minute; and it gives a request up after
-60 s. PATIENCE_S lies between: longer than any engine needs for a bucket or a key, and a sixth of that.
+60 s, impatient proxies after 30. PATIENCE_S is half of that, and more than a key mostly takes to be known on AWS.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bucketry.marketplace.domain.marketplace import Marketplace
 from bucketry.marketplace.domain.operations import Operation, UnderWay
 from bucketry.marketplace.web.answers import json_answer
 
-PATIENCE_S = 10.0
+PATIENCE_S = 15.0
 PATIENCE = web.AppKey("patience_s", float)
 
 _Outcome = TypeVar("_Outcome")
