@@ -10,10 +10,14 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.server import ThreadedMotoServer
 
+from bucketry.marketplace.domain import catalog
+from bucketry.serve import adoption_file
 from tests.kit.broker import Broker
 from tests.kit.other_broker import OtherBroker
-from tests.kit.server import Server
+from tests.kit.programs import require
+from tests.kit.server import Server, boto_client, run_program
 
 CATALOG = Path(__file__).parents[2] / "docs" / "examples" / "s3-broker-catalog.json"
 SERVICE = "98FF26D0-2E01-11E5-9184-FEFF819CDC9F"
@@ -206,6 +210,94 @@ def test_bindings_that_came_since_are_taken_by_a_repeat_and_the_rest_is_told(mig
     assert told[instance]["new_bindings"] == [second]
     assert f"cf-{second}" not in told["extra_users"]
     assert f"cf-{instance}" not in told["extra_buckets"]
+
+
+def test_on_aws_what_the_other_broker_made_is_taken_over(tmp_path: Path) -> None:
+    """moto stands for AWS; it enforces no rights."""
+    moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    moto.start()
+    host, port = moto.get_host_and_port()
+    config = tmp_path / "bucketry.toml"
+    config.write_text(
+        f"""[catalog]
+file = "{CATALOG}"
+[engines.aws]
+kind = "aws"
+region = "us-east-1"
+endpoint = "http://{host}:{port}"
+access_key_id = "root"
+secret_access_key = "secret"
+bucket_prefix = "cf-"
+iam_path = "/cf/"
+key_wait_seconds = 0
+"""
+    )
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    config.rename(data / "bucketry.toml")
+    server = Server(data, workers=1)
+    server.start()
+    try:
+        migration = Migration(server, tmp_path)
+        root = {"access_key_id": "root", "secret_access_key": "secret"}
+        there = {"s3_endpoint": f"http://{host}:{port}", "region": "us-east-1"}
+        s3, iam = boto_client("s3", root, there), boto_client("iam", root, there)
+        migration.other = OtherBroker(s3, iam)
+        instance, old, new = guids(3)
+        bucket = migration.other.provision(instance)
+        key = migration.other.bind(instance, old)
+        boto_client("s3", key, there).put_object(Bucket=bucket, Key="k", Body=b"kept")
+        assert migration.adopt(line(instance, old), dry=True)[instance]["verdict"] == "adopt"
+        assert migration.adopt(line(instance, old))["extra_users"] == []
+        path, ids = f"/service_instances/{instance}", {"service_id": SERVICE, "plan_id": DEFAULT}
+        made = migration.broker.ask("PUT", f"{path}/service_bindings/{new}", ids)
+        assert (made.status, made.body["credentials"]["bucket"]) == (201, bucket)
+        assert boto_client("s3", key, there).get_object(Bucket=bucket, Key="k")["Body"].read() == b"kept"
+        assert migration.broker.ask("DELETE", f"{path}/service_bindings/{old}?{QUERY}").status == 200
+        assert [user["UserName"] for user in iam.list_users(PathPrefix="/cf/")["Users"]] == [f"bucketry-{new}"]
+        assert iam.list_policies(Scope="Local")["Policies"] == []
+        assert migration.broker.ask("DELETE", f"{path}?{QUERY}").status == 422
+        assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"kept"
+        s3.delete_object(Bucket=bucket, Key="k")
+        assert migration.broker.ask("DELETE", f"{path}?{QUERY}").status == 200
+        assert s3.list_buckets()["Buckets"] == []
+    finally:
+        server.stop()
+        moto.stop()
+
+
+def test_the_recipe_of_the_page_makes_a_list(tmp_path: Path) -> None:
+    text = (CATALOG.parents[1] / "adopting.md").read_text()
+    recipe = "jq -nc" + text.partition("    jq -nc")[2].partition("\n\n")[0]
+    guid = str(uuid.uuid4())
+
+    def related(**names: str) -> dict[str, Any]:
+        return {"relationships": {name: {"data": {"guid": value}} for name, value in names.items()}}
+
+    answers: dict[str, list[dict[str, Any]]] = {
+        "plans": [{"guid": "p", "broker_catalog": {"id": DEFAULT}}],
+        "spaces": [{"guid": "s", **related(organization="o")}],
+        "instances": [
+            {"guid": guid, "name": "files", "tags": ["t"], **related(service_plan="p", space="s")},
+            {"guid": "of-another-broker", "name": "db", "tags": [], **related(service_plan="q", space="s")},
+        ],
+        "bindings": [
+            {"guid": "b", **related(service_instance=guid, app="a")},
+            {"guid": "k", **related(service_instance=guid)},
+            {"guid": "x", **related(service_instance="of-another-broker")},
+        ],
+    }
+    for name, resources in answers.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps({"resources": resources}))
+    require("jq")
+    run_program(["sh", "-c", recipe], cwd=tmp_path)
+    (order,) = adoption_file.read(tmp_path / "list.jsonl", catalog.parse(CATALOG.read_bytes()), "cf", "cf")
+    assert (order.guid, order.bucket, order.plan_guid) == (guid, f"cf-{guid}", DEFAULT)
+    assert (order.name, order.org_guid, order.space_guid, order.tags) == ("files", "o", "s", ("t",))
+    assert [(binding.guid, binding.app_guid, binding.identity) for binding in order.bindings] == [
+        ("b", "a", "cf-b"),
+        ("k", None, "cf-k"),
+    ]
 
 
 @pytest.mark.parametrize(

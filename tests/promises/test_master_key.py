@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.kit.broker import Broker
+from tests.kit.postgres import postgres
 from tests.kit.programs import bucketry
 from tests.kit.secrets import leaked
 from tests.kit.server import LISTEN, Server, run_program
@@ -250,6 +251,54 @@ def test_a_key_by_a_command_is_rotated_by_sighup_alone(tmp_path: Path) -> None:
     with started(server):
         assert orders.fetch("first") == first
         assert KEY not in server.log.read_text()
+
+
+@pytest.mark.slow
+def test_servers_that_share_a_database_are_rotated_by_their_key_files(fresh_server: FreshServer) -> None:
+    with postgres() as database:
+        shared = {"BUCKETRY_DATABASE__URL": database.create()}
+        servers = [fresh_server(workers=1, environment=shared)]
+        old = (servers[0].data / "master.key").read_text().strip()
+        files = [servers[0].data / "master.key", servers[0].data.with_name("data1") / "master.key"]
+        files[1].parent.mkdir(mode=0o700)
+        files[1].write_text(old)
+        servers.append(fresh_server(workers=1, environment=shared))
+        orders = Orders(servers[0])
+        first = orders.bind("first")
+        brokers = itertools.cycle([Broker(server) for server in servers])
+        numbers = itertools.count()
+
+        def bind_here_and_fetch_there() -> None:
+            guid = f"s{next(numbers)}"
+            orders.broker = next(brokers)
+            made = orders.bind(guid)
+            orders.broker = next(brokers)
+            assert orders.fetch(guid) == made
+            assert orders.fetch("first") == first
+            orders.broker = next(brokers)
+            orders.unbind(guid)
+
+        refused = servers[0].run("rotate-master-key", *GRACE, check=False)
+        assert (refused.returncode, "need the new key" in refused.stderr) == (5, True)
+        with under_load(Load()) as load:
+            load.repeat("orders", bind_here_and_fetch_there)
+            load.await_rounds(1)
+            for text in (f"{old} {OTHER}", f"{OTHER} {old}"):
+                for file in files:
+                    file.write_text(text)
+                    load.await_rounds(1)
+            for server in servers:
+                server.run("rotate-master-key", *GRACE)
+            load.await_rounds(2)
+        assert load.failures == []
+        assert [file.read_text().split() for file in files] == [[OTHER], [OTHER]]
+        for server in servers:
+            server.stop()
+            server.fsck()
+            server.start()
+            orders.broker = Broker(server)
+            assert orders.fetch("first") == first
+            server.stop()
 
 
 def hang_up(server: Server) -> None:

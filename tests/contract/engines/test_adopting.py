@@ -14,6 +14,9 @@ from tests.contract.engines.conftest import EngineUnderTest
 from tests.kit.aws import document
 from tests.kit.other_broker import OtherBroker
 
+# Those that speak S3 and IAM; on a Ceph gateway no broker makes IAM users.
+pytestmark = pytest.mark.parametrize("under_test", ["aws", "embedded", "bounded"], indirect=True)
+
 
 @pytest.fixture
 def other(under_test: EngineUnderTest) -> OtherBroker:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from bucketry.kernel.clock import system_clock_ms
-from bucketry.kernel.envelope import Envelope
+from bucketry.kernel.envelope import Envelope, derive_key
 from bucketry.marketplace.domain.marketplace import make_marketplace
 from bucketry.marketplace.records.sql import SqlRecords
 from bucketry.serve import key_sources, rotation
@@ -208,6 +209,26 @@ async def test_a_death_at_any_step_loses_nothing_and_a_repeat_finishes(
 async def _then_die(work: Awaitable[Any]) -> None:
     await work
     raise Died
+
+
+async def test_what_is_written_late_under_the_old_key_is_found(
+    deployed: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = Envelope([derive_key(bytes.fromhex(key_lines(deployed)[0]), MARKETPLACE_RECORDS)])
+    pair = json.dumps(["AKIA", deployed.binding_secret])
+    waits = 0
+
+    async def late(_seconds: float) -> None:
+        nonlocal waits
+        waits += 1
+        if waits <= 2:
+            ((guid, sealed),) = await deployed.world.records.list_sealed("", 9)
+            await deployed.world.records.replace_sealed([(guid, sealed, old.seal(pair, f"binding|{guid}"))])
+
+    monkeypatch.setattr("bucketry.serve.rotation.asyncio.sleep", late)
+    await deployed.rotate()
+    await deployed.check()
+    assert waits == 3
 
 
 async def test_keys_of_the_environment_are_rotated_by_their_owner(deployed: Deployment) -> None:
