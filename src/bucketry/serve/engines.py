@@ -13,7 +13,6 @@ from bucketry.marketplace.engines.embedded import make_embedded_engine
 from bucketry.serve.addresses import Addresses
 from bucketry.serve.engine_settings import AwsAccount, AwsEngine, EmbeddedEngine, EngineSettings, secret_of
 from bucketry.serve.engine_settings import CephEngine as CephSettings
-from bucketry.serve.errors import SettingsError
 from bucketry.serve.folder import Admin
 from bucketry.serve.settings import Settings
 
@@ -101,9 +100,4 @@ def make_engines(settings: Settings, addresses: Addresses, admin: Admin) -> dict
 
 def make_engine(name: str, settings: EngineSettings, house: House) -> OpenEngine:
     """One engine. Raises SettingsError."""
-    make = KINDS.get(settings.kind)
-    if make is None:
-        raise SettingsError(
-            f"[engines.{name}] kind {settings.kind} can't be driven by this version; it has {', '.join(KINDS)}."
-        )
-    return make(name, settings, house)
+    return KINDS[settings.kind](name, settings, house)

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bucketry.serve import engine_settings, engines
 from bucketry.serve.addresses import Addresses
 from bucketry.serve.catalog import read_catalog
 from bucketry.serve.engine_settings import AwsEngine, CephEngine, EmbeddedEngine
@@ -152,11 +153,15 @@ def test_plans_have_to_name_one_of_several(tmp_path: Path) -> None:
 # ---- making them
 
 
+def test_each_kind_that_can_be_set_can_be_made() -> None:
+    assert set(engines.KINDS) == set(engine_settings.KINDS)
+
+
 async def test_the_embedded_engine_is_made_of_the_servers_settings(tmp_path: Path) -> None:
     settings = loaded(tmp_path, "[engines.here]\nkind='embedded'\nbucket_prefix='x-'\n[server]\nregion='r-1'\n")
     addresses = Addresses.of(settings, "127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3", "127.0.0.1:4")
-    engines = make_engines(settings, addresses, Admin(access_key_id="a", secret_access_key="s"))
-    assert set(engines) == {"here"}
-    engine = engines["here"]
+    made = make_engines(settings, addresses, Admin(access_key_id="a", secret_access_key="s"))
+    assert set(made) == {"here"}
+    engine = made["here"]
     assert (engine.name, engine.bucket_name("i")[:2], engine.address("b").region) == ("here", "x-", "r-1")
     await engine.close()
