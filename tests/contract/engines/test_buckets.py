@@ -142,6 +142,8 @@ async def test_usage_counts_objects_bytes_and_uploads(under_test: EngineUnderTes
 
 
 async def test_emptying_removes_all_and_tells_sums(under_test: EngineUnderTest) -> None:
+    if under_test.boundary:
+        pytest.skip("`embedded` does the same against the same store; the rights are tested with versions")
     bucket, s3 = under_test.bucket(), under_test.s3()
     await under_test.engine.create_bucket(bucket, PRIVATE)
     for number in range(1005):
