@@ -22,6 +22,12 @@ from tests.kit.server import Server, boto_client
 PAGE = Path(__file__).parents[2] / "docs" / "ceph.md"
 CORS = {"CORSRules": [{"AllowedOrigins": ["https://example.org"], "AllowedMethods": ["GET", "PUT"]}]}
 HERE = {"id": "plan-here", "name": "basic-here", "description": "On this machine.", "bucketry": {"engine": "embedded"}}
+SMALL = {
+    "id": "plan-small",
+    "name": "small",
+    "description": "A single object.",
+    "bucketry": {"engine": "ceph", "quota": {"size": "1 GB", "objects": 1}},
+}
 RECIPE = """\
 alias cf=bucketry
 cf create-service s3 basic mybucket
@@ -52,7 +58,7 @@ def customer(ceph: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     catalog = json.loads(shipped)
     for plan in catalog["services"][0]["plans"]:
         plan["bucketry"]["engine"] = "ceph"
-    catalog["services"][0]["plans"].append(HERE)
+    catalog["services"][0]["plans"] += [HERE, SMALL]
     (folder / "catalog.json").write_text(json.dumps(catalog))
     (folder / "ceph.secret").write_text(ceph.secret_access_key)
     (folder / "bucketry.toml").write_text(
@@ -131,6 +137,16 @@ def test_a_quota_is_ordered_changed_and_taken_back(customer: Customer) -> None:
     assert refused.code == 1
     assert "the engine ceph only has ObjectWriter" in refused.error
     assert customer("service", "owned").code == 3
+
+
+def test_a_plan_limits_its_buckets(customer: Customer) -> None:
+    refused = customer("create-service", "s3", "small", "large", "-c", '{"quota": {"objects": 2}}')
+    assert refused.code == 2
+    assert "plan small gives at most 1 objects" in refused.error
+    key = customer.key(customer.order("small", quota={"size": "10 MB"}))
+    client(key).put_object(Bucket=key["bucket"], Key="a", Body=b"1")
+    with pytest.raises(ClientError, match="QuotaExceeded"):
+        client(key).put_object(Bucket=key["bucket"], Key="b", Body=b"1")
 
 
 def test_a_key_reaches_additional_instances_until_it_is_deleted(customer: Customer) -> None:

@@ -187,8 +187,9 @@ def test_an_operator_replaces_it_all(fresh_server: Callable[..., Server], tmp_pa
         ({"prise": 1}, "prise"),
         ({"free": True}, "services[0].plans[0].free"),
         ({"bucketry": {"engine": "ceph"}}, "ceph"),
+        ({"bucketry": {"quota": {"size": "1 GB"}}}, "plan basic is none of engine embedded: Parameter quota"),
     ],
-    ids=["unknown key", "a price that is free", "an engine that is none"],
+    ids=["unknown key", "a price that is free", "an engine that is none", "what its engine can't do"],
 )
 def test_a_mistake_in_a_catalog_is_told_by_its_place(tmp_path: Path, change: dict[str, Any], words: str) -> None:
     catalog = default_file()

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from bucketry.marketplace.domain.errors import InvalidParameters
 from bucketry.marketplace.domain.ports import BucketQuota
 
 _SIZE = re.compile(r"([0-9]+) ?([kKMGTP]?)(i?)B")
@@ -20,6 +21,29 @@ def of_parameter(parameter: Mapping[str, Any] | None) -> BucketQuota | None:
     if parameter is None:
         return None
     return BucketQuota(_bytes(parameter.get("size")), parameter.get("objects"))
+
+
+def within(limit: BucketQuota | None, ordered: BucketQuota | None) -> BucketQuota | None:
+    """The tighter of both, in each respect."""
+    if limit is None or ordered is None:
+        return limit or ordered
+    return BucketQuota(_least(limit.size_bytes, ordered.size_bytes), _least(limit.objects, ordered.objects))
+
+
+def check(limit: BucketQuota | None, ordered: BucketQuota | None, plan_name: str) -> None:
+    """Raises InvalidParameters where more is ordered than a plan gives."""
+    if limit is None or ordered is None:
+        return
+    for most, asked, what in (
+        (limit.size_bytes, ordered.size_bytes, "bytes"),
+        (limit.objects, ordered.objects, "objects"),
+    ):
+        if most is not None and asked is not None and asked > most:
+            raise InvalidParameters(f"Parameter quota: plan {plan_name} gives at most {most:,} {what}; order less.")
+
+
+def _least(one: int | None, other: int | None) -> int | None:
+    return min((limit for limit in (one, other) if limit is not None), default=None)
 
 
 def _bytes(size: int | str | None) -> int | None:

@@ -3,7 +3,7 @@
 The file has the shape of the Open Service Broker API's catalog (2.17, "Catalog Management"), less what bucketry itself
 knows (schemas, which calls are served), and with an object `bucketry` in each plan:
 
-    "bucketry": {"engine": "embedded", "public": false, "empties_on_delete": false}
+    "bucketry": {"engine": "embedded", "public": false, "empties_on_delete": false, "quota": {"size": "10 GB"}}
 
 A plan without an engine goes to the one that the server names. `default()` is the catalog shipped beside this module;
 an operator's file replaces the whole. Its mistakes are told all by place: `services[0].plans[1].free: …`. Ids never
@@ -19,6 +19,10 @@ from importlib import resources
 from typing import Any
 
 import msgspec
+
+from bucketry.marketplace.domain import bucket_quota, schemas
+from bucketry.marketplace.domain.errors import InvalidParameters
+from bucketry.marketplace.domain.ports import BucketQuota
 
 _NAME = re.compile(r"[A-Za-z0-9.-]{1,255}")
 _PLATFORM_TAGS_CHARACTERS = 2048
@@ -49,7 +53,8 @@ class Plan:
     """What can be ordered. `metadata` is what platforms show, costs and bullets included, as JSON.
 
     `maintenance_version` is that of maintenance_info; "": the plan has none. `maximum_polling_seconds`: how long a
-    platform is to ask for the end of an asynchronous operation; None: as long as it likes.
+    platform is to ask for the end of an asynchronous operation; None: as long as it likes. `quota`: the most that any
+    bucket of the plan may hold.
     """
 
     guid: str
@@ -69,6 +74,7 @@ class Plan:
     maintenance_version: str = ""
     maintenance_description: str = ""
     maximum_polling_seconds: int | None = None
+    quota: BucketQuota | None = None
 
     @property
     def price(self) -> str:
@@ -137,6 +143,7 @@ class _BucketryFile(msgspec.Struct, forbid_unknown_fields=True):
     engine: str | None = None
     public: bool = False
     empties_on_delete: bool = False
+    quota: dict[str, Any] | None = None
 
 
 class _MaintenanceFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -260,6 +267,7 @@ def _plan(file: _PlanFile, service: _ServiceFile, default_engine: str | None, pl
         is_updateable=service.plan_updateable if file.plan_updateable is None else file.plan_updateable,
         is_public=file.bucketry.public,
         empties_on_delete=file.bucketry.empties_on_delete,
+        quota=_quota(file.bucketry.quota, place),
         engine=engine,
         costs=costs,
         bullets=tuple(bullets),
@@ -269,6 +277,17 @@ def _plan(file: _PlanFile, service: _ServiceFile, default_engine: str | None, pl
         maintenance_description=file.maintenance_info.description if file.maintenance_info else "",
         maximum_polling_seconds=file.maximum_polling_duration,
     )
+
+
+def _quota(parameter: dict[str, Any] | None, place: str) -> BucketQuota | None:
+    """In the form of the parameter `quota`."""
+    if parameter is not None:
+        try:
+            schemas.check_instance_create({"quota": parameter})
+        except InvalidParameters as problem:
+            said = str(problem).removeprefix("Parameter ").rstrip(".")
+            raise CatalogError(f"{place}.bucketry.{said}") from None
+    return bucket_quota.of_parameter(parameter)
 
 
 def _check_words(guid: str, name: str, description: str, place: str) -> None:

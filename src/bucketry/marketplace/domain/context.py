@@ -80,8 +80,14 @@ def settings(plan: Plan, parameters: Parameters) -> BucketSettings:
         object_ownership=parameters.get("object_ownership"),
         cors=parameters.get("cors"),
         website=parameters.get("website"),
-        quota=bucket_quota.of_parameter(parameters.get("quota")),
+        quota=bucket_quota.within(plan.quota, bucket_quota.of_parameter(parameters.get("quota"))),
     )
+
+
+def check_order(engine: Engine, plan: Plan, parameters: Parameters) -> None:
+    """Raises InvalidParameters, EngineRefused for a bucket that neither the plan nor its engine gives."""
+    bucket_quota.check(plan.quota, bucket_quota.of_parameter(parameters.get("quota")), plan.name)
+    engine.check(settings(plan, parameters))
 
 
 def check_name(name: str, what: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from bucketry.kernel import logs
 from bucketry.marketplace.domain import schemas
-from bucketry.marketplace.domain.context import check_name
+from bucketry.marketplace.domain.context import check_name, check_order
 from bucketry.marketplace.domain.errors import Busy, DomainError, NameTaken, PlanChangeRefused
 from bucketry.marketplace.domain.holds import Work
 from bucketry.marketplace.domain.instance_reading import InstanceReading, begun, unpromised
@@ -142,7 +142,9 @@ class InstanceChanging(InstanceReading):
         before, after = self._context.settings_of(instance), self._context.settings_of(changed)
         is_upgrade = instance.maintenance_version != changed.maintenance_version
         if before != after or is_upgrade:
-            self._context.engine(instance.engine).check(after)
+            plan = self._context.plan_of(changed)
+            assert plan is not None, "its settings were made by it"
+            check_order(self._context.engine(instance.engine), plan, changed.parameters)
             operation_begun = begun(OperationType.UPDATE, self._context.clock_ms(), operation)
             marked = replace(instance, state=InstanceState.UPDATING, last_operation=operation_begun)
             instance = await work.save(replace(marked, pending=_pending(changed)))

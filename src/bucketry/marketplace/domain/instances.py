@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from bucketry.kernel import ids, logs
 from bucketry.marketplace.domain import schemas
 from bucketry.marketplace.domain.catalog import Plan
-from bucketry.marketplace.domain.context import check_name, is_alike, settings
+from bucketry.marketplace.domain.context import check_name, check_order, is_alike
 from bucketry.marketplace.domain.errors import (
     Busy,
     DomainError,
@@ -130,7 +130,7 @@ class Instances(InstanceChanging, InstanceDeletion):
         """As provision."""
         plan = self._context.plan_to_order(order.service_guid, order.plan_guid)
         schemas.check_instance_create(order.parameters)
-        self._context.engine(plan.engine).check(settings(plan, order.parameters))
+        check_order(self._context.engine(plan.engine), plan, order.parameters)
         instance = self._new(order, plan, operation)
         try:
             return await self._provision(order, instance, operation)

@@ -10,7 +10,8 @@ from bucketry.kernel.envelope import Envelope
 from bucketry.marketplace.domain.adoption import Adoption
 from bucketry.marketplace.domain.bindings import Bindings
 from bucketry.marketplace.domain.catalog import Catalog, CatalogError
-from bucketry.marketplace.domain.context import Context
+from bucketry.marketplace.domain.context import Context, settings
+from bucketry.marketplace.domain.errors import EngineRefused
 from bucketry.marketplace.domain.finishing import Finishing
 from bucketry.marketplace.domain.holds import LEASE_MS, MOMENT_MS, WAIT_MS, Holds
 from bucketry.marketplace.domain.instances import Instances
@@ -56,7 +57,7 @@ def make_marketplace(
     wait_ms: int = WAIT_MS,
     moment_ms: int = MOMENT_MS,
 ) -> Marketplace:
-    """Join the parts. Raises CatalogError if a plan names an engine that is not there.
+    """Join the parts. Raises CatalogError if a plan names an engine that is not there, or that can't do it.
 
     Without `clock_ms` holds go by the clock of the records, and all else by that of this machine.
     """
@@ -64,6 +65,10 @@ def make_marketplace(
         if plan.engine not in engines:
             known = ", ".join(sorted(engines)) or "none"
             raise CatalogError(f"plan {plan.name} names the engine {plan.engine!r}; configured are: {known}")
+        try:
+            engines[plan.engine].check(settings(plan, {}))
+        except EngineRefused as refusal:
+            raise CatalogError(f"plan {plan.name} is none of engine {plan.engine}: {refusal}") from None
     holds = Holds(records, clock_ms or records.clock_ms, lease_ms, wait_ms, moment_ms)
     clock_ms = clock_ms or system_clock_ms
     context = Context(catalog, records, engines, envelope, clock_ms, holds)

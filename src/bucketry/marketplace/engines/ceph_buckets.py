@@ -54,7 +54,7 @@ class Policies:
                 if not is_repair:
                     raise EngineRefused(
                         f"The policy of bucket {bucket} was changed by another so that it can't be read ({problem}). "
-                        "The operator can repair it with: bucketry reconcile"
+                        "The operator can mend it with: bucketry reconcile --fix"
                     ) from None
                 access = Access()
             text = ceph_policy.render(bucket, self._gateway.owner().arn, change(access))
