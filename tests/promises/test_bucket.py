@@ -341,7 +341,7 @@ def test_what_an_engine_cannot_is_refused_when_it_is_ordered(shared: Customer) -
     shared.ok("create-service", "s3", "basic", "unlimited")
     refused = shared("update-service", "unlimited", "-c", quota)
     assert "Parameter quota" in refused.error
-    assert "create succeeded" in shared.ok("service", "unlimited").output
+    assert "create succeeded" in shared.ok("service", "unlimited").out
 
 
 def test_data_stays_whatever_changes_around_it(customer: Customer) -> None:
