@@ -91,6 +91,7 @@ def test_a_platform_orders_binds_uses_and_removes_a_bucket(broker: Broker) -> No
     assert broker.ask("GET", instance).status == 404
 
 
+@pytest.mark.slow
 def test_what_the_page_says_empties_a_bucket(broker: Broker, tmp_path: Path) -> None:
     """docs/platforms.md: old versions and unfinished uploads too, with the credentials of a binding alone."""
     (service,) = broker.ask("GET", "/catalog").body["services"]
@@ -124,6 +125,7 @@ def test_what_the_page_says_empties_a_bucket(broker: Broker, tmp_path: Path) -> 
     assert broker.ask("DELETE", instance + query).status == 200
 
 
+@pytest.mark.slow
 def test_what_was_promised_is_finished_after_a_restart(fresh_server: Callable[..., Server]) -> None:
     """An order that a crash broke off, as it lies on the disk then: recorded with its operation, half made."""
     server = fresh_server(workers=1)
