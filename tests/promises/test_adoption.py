@@ -117,6 +117,10 @@ def test_adopted_instances_go_on_and_end_as_their_own_would(migration: Migration
     assert migration.adopt(line(instance, first, second))[instance]["verdict"] == "adopt"
     assert migration.adopt(line(instance, first, second))[instance]["verdict"] == "adopted already"
 
+    compared = migration.server.run("reconcile", check=False)
+    assert "Error" not in compared.stderr
+    for guid in (first, second):
+        assert guid not in compared.stdout
     path = f"/service_instances/{instance}"
     fetched = migration.broker.ask("GET", path)
     assert (fetched.status, fetched.body["plan_id"]) == (200, DEFAULT)

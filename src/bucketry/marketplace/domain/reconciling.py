@@ -182,13 +182,13 @@ class Reconciling:
             name = engine.identity_name(binding.guid)
             return Finding(kind, engine.name, name, text, remedy, is_mendable, instance.guid, binding.guid)
 
+        if binding.identity:
+            return []  # another broker made it, with the rights that it gave, and its secret is not known
         try:
             access_key_id = open_key(self._context, binding).access_key_id
         except EnvelopeError as error:
             text = f"The secret of {named} can't be opened: {error}."
             return [of(Kind.SEALED_SECRET, text, f"Put the right master key back. Else: {_how_to_rotate(binding)}")]
-        if binding.identity:
-            return []  # another broker made it, with the rights that it gave
         buckets = await reachable(self._context, instance, binding)
         if buckets is None:
             return []  # one of them is being changed just now
