@@ -28,10 +28,10 @@ from tests.kit.marketplace import LEASE_MS, Died, Fate, Mortal, World, open_worl
 from tests.kit.memory_engine import MemoryEngine
 from tests.kit.orders import assert_sound, binding_order, credentials
 
-SCHEDULES = 60
-ROUNDS, AT_ONCE = 6, 4
-INSTANCES, BINDINGS = ("i1", "i2"), ("b1", "b2", "b3")
-CALLS_OF_A_LIFE = 40
+SCHEDULES = 40
+ROUNDS, AT_ONCE = 16, 3
+INSTANCES, BINDINGS = ("i1", "i2"), {"b1": "i1", "b2": "i1", "b3": "i2"}
+CALLS_OF_A_LIFE = 20
 
 
 class YieldingEngine(MemoryEngine):
@@ -63,7 +63,6 @@ class Schedule:
         self.world = world
         self.random = random.Random(number)
         self.model = Model()
-        self.fates: list[Fate] = []
         self.servers: list[Marketplace] = []
 
     def start(self, slot: int) -> None:
@@ -71,21 +70,21 @@ class Schedule:
         at_call = self.random.choice((0, self.random.randrange(1, CALLS_OF_A_LIFE)))
         fate = Fate(at_call, is_after=self.random.random() < 0.5)
         ports = Mortal(self.world.records, fate), Mortal(self.world.engine, fate)
-        self.fates[slot : slot + 1] = [fate]
         self.servers[slot : slot + 1] = [self.world.process(*ports, wait_ms=0)]
 
     async def run(self) -> None:
         for slot in range(2):
             self.start(slot)
+        for guid in INSTANCES:
+            await self.world.marketplace.instances.provision(self.world.order(guid, name=guid))
         for _ in range(ROUNDS):
             chosen = [self.order(self.random.choice(self.servers)) for _ in range(AT_ONCE)]
             await asyncio.gather(*(self.survive(order) for order in chosen))
             if self.random.random() < 0.3:
                 await self.survive(self.servers[0].resume_unfinished())
-            for slot, fate in enumerate(self.fates):
-                if fate.is_dead:
-                    self.start(slot)
-            self.world.clock.now_ms += self.random.choice((1, LEASE_MS + 1))
+            for slot in range(2):
+                self.start(slot)
+            self.world.clock.now_ms += self.random.choice((1, LEASE_MS + 1, LEASE_MS + 1))
         self.world.clock.now_ms += LEASE_MS + 1
         while await self.world.marketplace.resume_unfinished():
             pass
@@ -98,15 +97,16 @@ class Schedule:
 
     def order(self, server: Marketplace) -> Awaitable[Any]:
         operation = self.random.choice((None, Operation()))
-        instance, binding = self.random.choice(INSTANCES), self.random.choice(BINDINGS)
-        match self.random.randrange(6):
+        instance, binding = self.random.choice(INSTANCES), self.random.choice(list(BINDINGS))
+        of_binding = BINDINGS[binding] if self.random.random() < 0.9 else instance
+        match self.random.randrange(12):
             case 0 | 1:
                 return self.provision(server, instance, operation)
-            case 2:
-                return self.bind(server, instance, binding, operation)
-            case 3:
-                return self.unbind(server, instance, binding, operation)
-            case 4:
+            case 2 | 3 | 4 | 5:
+                return self.bind(server, of_binding, binding, operation)
+            case 6 | 7 | 8:
+                return self.unbind(server, of_binding, binding, operation)
+            case 9 | 10:
                 return self.update(server, instance, operation)
             case _:
                 return self.deprovision(server, instance, operation)
