@@ -14,7 +14,7 @@ import apsw
 from bench.fill import account_of, make_buckets
 from bucketry.kernel import ids
 from bucketry.kernel.clock import system_clock_ms
-from bucketry.kernel.envelope import Envelope, derive_key
+from bucketry.kernel.envelope import Envelope
 from bucketry.marketplace.domain import catalog
 from bucketry.marketplace.domain.ports import Rights
 from bucketry.marketplace.domain.values import (
@@ -33,6 +33,9 @@ from bucketry.marketplace.records.connecting import sqlite_url
 from bucketry.marketplace.records.database import Database
 from bucketry.marketplace.records.tables import bindings, instances
 from bucketry.serve.folder import DataFolder
+from bucketry.serve.keyring import MARKETPLACE_RECORDS, STORE_IDENTITY
+from bucketry.serve.master_keys import open_keys
+from bucketry.serve.settings import load
 from bucketry.store.identity import keys, users
 from bucketry.store.identity.database import Database as IdentityDatabase
 
@@ -44,9 +47,9 @@ def fill(data: Path, count: int, url: str = "") -> None:
     """`count` bindings more, BINDINGS_EACH an instance; recorded in the database `url`, or in the folder's own."""
     begun = time.perf_counter()
     folder = DataFolder(data)
-    master_key = folder.master_key(may_create=False)
+    keys = open_keys(folder, load(None, {}))
     made = [_instance() for _ in range(max(1, count // BINDINGS_EACH))]
-    of_store = Envelope([derive_key(master_key, "store identity")])
+    of_store = keys.envelope(STORE_IDENTITY)
     account = account_of(data)
     make_buckets(data, [instance.bucket for instance in made], account)
     identity = IdentityDatabase(folder.identity_file)
@@ -55,7 +58,7 @@ def fill(data: Path, count: int, url: str = "") -> None:
         pairs = identity.transaction(lambda db: _make_users(db, of_store, account, ordered, made))
     finally:
         identity.close()
-    of_records = Envelope([derive_key(master_key, "marketplace records")])
+    of_records = keys.envelope(MARKETPLACE_RECORDS)
     database = Database(url or sqlite_url(folder.marketplace_file))
     try:
         asyncio.run(_record(database, of_records, made, ordered, pairs))
