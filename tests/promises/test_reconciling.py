@@ -50,6 +50,7 @@ def spoil(server: Server, bucket: str, lost_key: str) -> tuple[str, str, str]:
     return empty, full, user
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_served", [True, False], ids=["served", "not served"])
 def test_what_differs_is_told_then_mended(fresh_server: Fresh, is_served: bool) -> None:
     server = fresh_server(workers=1)
