@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from bucketry.kernel.clock import system_clock_ms
 from bucketry.marketplace.domain.bindings import BindingOrder
 from bucketry.marketplace.domain.errors import Busy, EngineUnavailable
 from bucketry.marketplace.domain.holds import Holds
-from bucketry.marketplace.domain.ports import HoldLost
+from bucketry.marketplace.domain.ports import Hold, HoldLost
 from bucketry.marketplace.domain.values import BindingKind, BindingState, InstanceState
 from tests.kit.marketplace import LEASE_MS, World
 
@@ -105,14 +104,23 @@ async def test_an_order_that_was_overtaken_undoes_nothing_of_the_others_work(
     assert "b" in world.engine.keys
 
 
-async def test_a_hold_is_renewed_while_its_work_lasts(world: World) -> None:
+async def test_a_hold_is_renewed_while_its_work_lasts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = await world.create()
-    holds = Holds(world.records, system_clock_ms, lease_ms=90)
-    async with holds.work(instance.guid) as work:
+    renewals: asyncio.Queue[bool] = asyncio.Queue()
+    renew = world.records.renew_hold
+
+    async def told(guid: str, hold: Hold) -> bool:
+        is_ours = await renew(guid, hold)
+        renewals.put_nowait(is_ours)
+        return is_ours
+
+    monkeypatch.setattr(world.records, "renew_hold", told)
+    async with Holds(world.records, world.clock, lease_ms=300).work(instance.guid) as work:
         await work.take()
-        end = asyncio.get_running_loop().time() + 0.3  # several leases long
-        while asyncio.get_running_loop().time() < end:
-            async with Holds(world.records, system_clock_ms, lease_ms=90).work(instance.guid) as other:
+        for _ in range(5):  # three leases long
+            assert await renewals.get()
+            world.clock.now_ms += 200
+            async with Holds(world.records, world.clock, lease_ms=300).work(instance.guid) as other:
                 with pytest.raises(Busy):
                     await other.take(is_patient=False)
         await work.save(instance, last=True)
