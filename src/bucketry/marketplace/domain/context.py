@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bucketry.kernel.clock import ClockMs
@@ -88,6 +88,12 @@ def check_order(engine: Engine, plan: Plan, parameters: Parameters) -> None:
     """Raises InvalidParameters, EngineRefused for a bucket that neither the plan nor its engine gives."""
     bucket_quota.check(plan.quota, bucket_quota.of_parameter(parameters.get("quota")), plan.name)
     engine.check(settings(plan, parameters))
+
+
+def before_upgrade(before: BucketSettings, after: BucketSettings) -> BucketSettings:
+    """What an upgrade from `before` to `after` takes the bucket for: all is set anew, but for the documents that those
+    who have credentials may have changed since."""
+    return replace(before, is_public=not after.is_public, object_ownership=None, quota=None)
 
 
 def check_name(name: str, what: str) -> None:

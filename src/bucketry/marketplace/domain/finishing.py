@@ -11,7 +11,7 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from bucketry.kernel import logs
-from bucketry.marketplace.domain.context import Context
+from bucketry.marketplace.domain.context import Context, before_upgrade
 from bucketry.marketplace.domain.errors import Busy, DomainError, EngineUnavailable
 from bucketry.marketplace.domain.granting import grant, revoke
 from bucketry.marketplace.domain.holds import Work
@@ -143,8 +143,9 @@ class Finishing:
     async def _finish_update(self, work: Work, instance: Instance) -> Instance:
         changed = as_pending(instance)
         try:
-            settings = self._context.settings_of(changed)
-            since = None if is_upgrade(instance) else self._context.settings_of(instance)
+            settings, since = self._context.settings_of(changed), self._context.settings_of(instance)
+            if is_upgrade(instance):
+                since = before_upgrade(since, settings)
             await self._context.engine(instance.engine).configure(instance.bucket, settings, since)
             return await work.save(self._settling.succeeded(changed, OperationType.UPDATE))
         except DomainError as error:

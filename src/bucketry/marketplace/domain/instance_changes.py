@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from bucketry.kernel import logs
 from bucketry.marketplace.domain import schemas
-from bucketry.marketplace.domain.context import check_name, check_order
+from bucketry.marketplace.domain.context import before_upgrade, check_name, check_order
 from bucketry.marketplace.domain.errors import Busy, DomainError, NameTaken, PlanChangeRefused
 from bucketry.marketplace.domain.holds import Work
 from bucketry.marketplace.domain.instance_reading import InstanceReading, begun, unpromised
@@ -152,7 +152,7 @@ class InstanceChanging(InstanceReading):
             if operation is not None:
                 operation.record()
             try:
-                since = None if is_upgrade else before  # an upgrade sets all of it anew
+                since = before_upgrade(before, after) if is_upgrade else before
                 await self._context.engine(instance.engine).configure(instance.bucket, after, since=since)
             except DomainError as error:
                 is_promised = was_promised(operation)

@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from bucketry.kernel import logs
 from bucketry.marketplace.domain import binding_rights
-from bucketry.marketplace.domain.context import Context
+from bucketry.marketplace.domain.context import Context, before_upgrade
 from bucketry.marketplace.domain.errors import NotEmpty, UnknownPlan
 from bucketry.marketplace.domain.granting import revoke
 from bucketry.marketplace.domain.holds import Work, busy
@@ -111,12 +111,11 @@ class Settling:
     def _on_its_way(self, instance: Instance) -> BucketSettings | None:
         """What the update was making of the bucket; None: all of it. What it left alone is left alone now, too: CORS,
         say, may have been changed since the order by those who have credentials."""
-        if is_upgrade(instance):
-            return None
         try:
-            return self._context.settings_of(as_pending(instance))
+            changed = self._context.settings_of(as_pending(instance))
         except UnknownPlan:
             return None
+        return before_upgrade(changed, self._context.settings_of(instance)) if is_upgrade(instance) else changed
 
     async def finish_deletion(self, work: Work, instance: Instance) -> None:
         """Remove the bucket, the bindings, and the record at last.
