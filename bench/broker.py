@@ -212,7 +212,7 @@ def engine_started(engine: str, folder: Path) -> Iterator[dict[str, str]]:
 def started(kind: str, engine: dict[str, str], folder: Path) -> Iterator[tuple[Bucketry, Postgres | None, str]]:
     """A server on a database of that kind: it, the database's, and the database's URL ("" for SQLite)."""
     with contextlib.ExitStack() as stack:
-        database = stack.enter_context(postgres(is_safe=True, parent=folder)) if kind == "postgresql" else None
+        database = stack.enter_context(postgres(is_safe=True)) if kind == "postgresql" else None
         url = database.create() if database else ""
         server = Bucketry(folder / f"bucketry-{kind}", engine | ({"BUCKETRY_DATABASE__URL": url} if url else {}))
         server.start()
@@ -280,7 +280,6 @@ def main() -> None:
 
     after: list[str] = []
     with tempfile.TemporaryDirectory(prefix="bucketry-bench-", dir=options.folder) as name:
-        Path(name).chmod(0o755)  # PostgreSQL may run as another user
         with engine_started(options.engine, Path(name)) as engine:
             for kind in options.database or DATABASES:
                 after += measure(kind, engine, Path(name), options, tell)
