@@ -279,10 +279,12 @@ def main() -> None:
         print(line, flush=True)
 
     after: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="bucketry-bench-", dir=options.folder) as name:
-        with engine_started(options.engine, Path(name)) as engine:
-            for kind in options.database or DATABASES:
-                after += measure(kind, engine, Path(name), options, tell)
+    with (
+        tempfile.TemporaryDirectory(prefix="bucketry-bench-", dir=options.folder) as name,
+        engine_started(options.engine, Path(name)) as engine,
+    ):
+        for kind in options.database or DATABASES:
+            after += measure(kind, engine, Path(name), options, tell)
     if options.output:
         write_between(options.output, MARKS, "\n".join([*lines, "", *(f"* {line}" for line in after)]))
 
