@@ -52,8 +52,10 @@ def _is_telling(text: str, known: list[str]) -> bool:
 
 
 def _is_mixed(word: str) -> bool:
-    """Capitals, small letters and digits: of random words of 40 characters nearly all, of names and hashes none."""
-    return bool(re.search("[A-Z]", word) and re.search("[a-z]", word) and re.search("[0-9]", word))
+    """Capitals, small letters and digits, and many different ones: so are random words of 40 characters and more, but
+    neither names nor hashes, nor what repeats a few letters again and again."""
+    is_varied = len(set(word)) >= min(len(word) // 2, 40)
+    return is_varied and bool(re.search("[A-Z]", word) and re.search("[a-z]", word) and re.search("[0-9]", word))
 
 
 def _known(data: Path) -> list[str]:

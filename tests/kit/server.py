@@ -230,3 +230,15 @@ def run_program(
     if check:
         assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
     return done
+
+
+def as_engine(name: str, server: Server, account: Mapping[str, str]) -> dict[str, str]:
+    """The environment of another server whose engine is an account of this one's store."""
+    said = {
+        "kind": "aws",
+        "endpoint": server.admin["s3_endpoint"],
+        "region": server.admin["region"],
+        "access_key_id": account["access_key_id"],
+        "secret_access_key": account["secret_access_key"],
+    }
+    return {f"BUCKETRY_ENGINES__{name.upper()}__{key.upper()}": value for key, value in said.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import urllib.request
 import uuid
 from pathlib import Path
@@ -216,11 +217,21 @@ def test_bindings_that_came_since_are_taken_by_a_repeat_and_the_rest_is_told(mig
     assert f"cf-{instance}" not in told["extra_buckets"]
 
 
+def other_account(url: str) -> dict[str, str]:
+    """A key of an account that nobody else uses."""
+    nobody = {"access_key_id": "root", "secret_access_key": "secret"}
+    sts = boto_client("sts", nobody, {"s3_endpoint": url, "region": "us-east-1"})
+    role = f"arn:aws:iam::{secrets.randbelow(10**12):012}:role/owner"
+    made = sts.assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    return {"access_key_id": made["AccessKeyId"], "secret_access_key": made["SecretAccessKey"]}
+
+
 def test_on_aws_what_the_other_broker_made_is_taken_over(tmp_path: Path) -> None:
-    """moto stands for AWS; it enforces no rights."""
+    """moto stands for AWS; it enforces no rights, and all its servers in a process share what is in an account."""
     moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     moto.start()
     host, port = moto.get_host_and_port()
+    root = other_account(f"http://{host}:{port}")
     config = tmp_path / "bucketry.toml"
     config.write_text(
         f"""[catalog]
@@ -229,8 +240,8 @@ file = "{CATALOG}"
 kind = "aws"
 region = "us-east-1"
 endpoint = "http://{host}:{port}"
-access_key_id = "root"
-secret_access_key = "secret"
+access_key_id = "{root["access_key_id"]}"
+secret_access_key = "{root["secret_access_key"]}"
 bucket_prefix = "cf-"
 iam_path = "/cf/"
 key_wait_seconds = 0
@@ -243,7 +254,6 @@ key_wait_seconds = 0
     server.start()
     try:
         migration = Migration(server, tmp_path)
-        root = {"access_key_id": "root", "secret_access_key": "secret"}
         there = {"s3_endpoint": f"http://{host}:{port}", "region": "us-east-1"}
         s3, iam = boto_client("s3", root, there), boto_client("iam", root, there)
         migration.other = OtherBroker(s3, iam)

@@ -21,7 +21,7 @@ from tests.kit.broker import Broker
 from tests.kit.postgres import postgres
 from tests.kit.programs import bucketry
 from tests.kit.secrets import leaked
-from tests.kit.server import LISTEN, Server, run_program
+from tests.kit.server import LISTEN, Server, as_engine, run_program
 
 KEY, OTHER = "ab" * 32, "0d" * 32
 FreshServer = Callable[..., Server]
@@ -254,9 +254,12 @@ def test_a_key_by_a_command_is_rotated_by_sighup_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_servers_that_share_a_database_are_rotated_by_their_key_files(fresh_server: FreshServer) -> None:
+def test_servers_that_share_a_database_are_rotated_by_their_key_files(
+    fresh_server: FreshServer, server: Server
+) -> None:
     with postgres() as database:
-        shared = {"BUCKETRY_DATABASE__URL": database.create()}
+        engine = as_engine("shared", server, server.create_account("rotated"))
+        shared = {"BUCKETRY_DATABASE__URL": database.create(), **engine}
         servers = [fresh_server(workers=1, environment=shared)]
         old = (servers[0].data / "master.key").read_text().strip()
         files = [servers[0].data / "master.key", servers[0].data.with_name("data1") / "master.key"]
