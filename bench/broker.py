@@ -1,10 +1,10 @@
-"""Orders over the Open Service Broker API, with the embedded engine: `make bench-broker`, or `python -m bench.broker`.
+"""Orders over the Open Service Broker API: `make bench-broker`, or `python -m bench.broker`.
 
 One cycle is order, bind, unbind, delete, each over a kept connection; first one after the other, then 16 at once, with
-no bindings recorded and with 100,000; the records in SQLite and, with `--database postgresql`, in a PostgreSQL that is
-started for it on the same machine and disk, with its own defaults (each commit synced). Also the catalog's rate and the
-memory of the marketplace's worker. The table goes to docs/performance.md, between marks of its own. `--engine ceph`
-asks a Ceph cluster with one OSD instead, started for it on the same machine; its table is only printed.
+no bindings recorded and with 100,000; the records in SQLite and in a PostgreSQL that is started for it on the same
+machine and disk, with its own defaults (each commit synced); the buckets in the embedded store, on Ceph and on moto
+(broker_engines.py). Also the catalog's rate and the memory of the marketplace's worker. The table goes to
+docs/performance.md, between marks of its own.
 """
 
 from __future__ import annotations
@@ -26,17 +26,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import uvloop
-from tests.kit.ceph import cluster
 from tests.kit.postgres import Postgres, postgres
 
 from bench import broker_fill
+from bench.broker_engines import ENGINES, Engine, engine_started
 from bench.machine import describe, processor_us
 from bench.pages import write_between
 from bench.servers import Bucketry, cpu_seconds, family
 
 STEPS = ("order", "bind", "unbind", "delete")
 DATABASES = ("sqlite", "postgresql")
-ENGINES = ("embedded", "ceph")
 TARGET_MS = 10.0
 CATALOG_TARGET = 3000.0
 MEMORY_TARGET_MB = 150.0
@@ -181,40 +180,25 @@ def marketplace_memory(server: Bucketry) -> tuple[float, float]:
     raise SystemExit("no process of the server has SQLAlchemy's compiled parts loaded")
 
 
-def row(database: str, bindings: int, at_once: int, figures: Figures) -> str:
+def row(engine: str, database: str, bindings: int, at_once: int, figures: Figures) -> str:
     cells = [f"{figures.p50(step):.1f} / {figures.p99(step):.1f}" for step in (*STEPS, "order + bind")]
-    if at_once == 1 and figures.p50("order + bind") > TARGET_MS:
+    if engine == "embedded" and at_once == 1 and figures.p50("order + bind") > TARGET_MS:
         cells[-1] += f" ⚠ (target {TARGET_MS:.0f})"
     failed = f" ({figures.errors} errors)" if figures.errors else ""
     rate = figures.requests() / figures.seconds
     cpu = f"{figures.cpu_us:,.0f} µs" + (f" + {figures.database_cpu_us:,.0f}" if figures.database_cpu_us else "")
-    fields = [database, f"{bindings:,}", str(at_once), *cells, f"{rate:,.0f}/s{failed}", cpu]
+    fields = [engine, database, f"{bindings:,}", str(at_once), *cells, f"{rate:,.0f}/s{failed}", cpu]
     return f"| {' | '.join(fields)} |"
 
 
 @contextlib.contextmanager
-def engine_started(engine: str, folder: Path) -> Iterator[dict[str, str]]:
-    """The settings of an engine that runs, as variables."""
-    if engine == "embedded":
-        yield {}
-        return
-    with cluster(folder / "ceph") as running:
-        said = {
-            "kind": "ceph",
-            "endpoint": running.url,
-            "access_key_id": running.access_key_id,
-            "secret_access_key": running.secret_access_key,
-        }
-        yield {f"BUCKETRY_ENGINES__CEPH__{name.upper()}": value for name, value in said.items()}
-
-
-@contextlib.contextmanager
-def started(kind: str, engine: dict[str, str], folder: Path) -> Iterator[tuple[Bucketry, Postgres | None, str]]:
+def started(kind: str, engine: Engine, folder: Path) -> Iterator[tuple[Bucketry, Postgres | None, str]]:
     """A server on a database of that kind: it, the database's, and the database's URL ("" for SQLite)."""
     with contextlib.ExitStack() as stack:
         database = stack.enter_context(postgres(is_safe=True)) if kind == "postgresql" else None
         url = database.create() if database else ""
-        server = Bucketry(folder / f"bucketry-{kind}", engine | ({"BUCKETRY_DATABASE__URL": url} if url else {}))
+        data = folder / f"bucketry-{engine.name}-{kind}"
+        server = Bucketry(data, dict(engine.variables) | ({"BUCKETRY_DATABASE__URL": url} if url else {}))
         server.start()
         try:
             yield server, database, url
@@ -223,27 +207,31 @@ def started(kind: str, engine: dict[str, str], folder: Path) -> Iterator[tuple[B
 
 
 def measure(
-    kind: str, engine: dict[str, str], folder: Path, options: argparse.Namespace, tell: Callable[[str], None]
+    kind: str, engine: Engine, folder: Path, options: argparse.Namespace, tell: Callable[[str], None]
 ) -> list[str]:
-    """All cells of one kind of database. Rows go to `tell` as they come; the answer is what is told beside them."""
+    """All cells of an engine and a kind of database. Rows go to `tell` as they come; the answer is what is told beside
+    them."""
     after = []
     recorded = 0
     with started(kind, engine, folder) as (server, database, url):
         for bindings in options.bindings or [0, 100_000]:
             if bindings > recorded:
                 server.stop()
-                broker_fill.fill(server.data, bindings - recorded, url)
+                broker_fill.fill(server.data, bindings - recorded, url, engine.name)
                 server.start()
                 recorded = bindings
             for at_once in options.at_once or [1, 16]:
-                tell(row(kind, bindings, at_once, uvloop.run(cycles(server, at_once, options.seconds, database))))
+                figures = uvloop.run(cycles(server, at_once, options.seconds, database))
+                tell(row(engine.name, kind, bindings, at_once, figures))
             rate, cpu_us = uvloop.run(catalog(server, 16, min(options.seconds, 5)))
             proportional, resident = marketplace_memory(server)
+            catalog_rate = f"catalog {rate:,.0f}/s{_mark(rate < CATALOG_TARGET)} (16 at once, {cpu_us:,.0f} µs each)"
+            memory = (
+                f"{proportional:.0f} MB proportional{_mark(proportional > MEMORY_TARGET_MB)}, {resident:.0f} resident"
+            )
             after.append(
-                f"{kind}, {bindings:,} bindings: catalog {rate:,.0f}/s{_mark(rate < CATALOG_TARGET)} (16 at once, "
-                f"{cpu_us:,.0f} µs each), memory of the marketplace's worker {proportional:.0f} MB proportional"
-                f"{_mark(proportional > MEMORY_TARGET_MB)}, {resident:.0f} MB resident, ready in "
-                f"{server.ready_seconds:.2f} s."
+                f"{engine.name}, {kind}, {bindings:,} bindings: {catalog_rate}, memory of the marketplace's worker "
+                f"{memory}, ready in {server.ready_seconds:.2f} s."
             )
             print(after[-1], flush=True)
     return after
@@ -259,19 +247,17 @@ def main() -> None:
     parser.add_argument("--bindings", type=int, action="append", help="recorded before; repeatable (0, 100,000)")
     parser.add_argument("--at-once", type=int, action="append", help="connections; repeatable (1, 16)")
     parser.add_argument("--database", choices=DATABASES, action="append", help="repeatable (both)")
-    parser.add_argument("--engine", choices=ENGINES, default="embedded", help="where the buckets are")
+    parser.add_argument("--engine", choices=ENGINES, action="append", help="repeatable (all)")
     parser.add_argument("--folder", type=Path, help="where the data folders are made")
     parser.add_argument("--output", type=Path, help="write the table into this Markdown file")
     options = parser.parse_args()
-    if options.engine != "embedded" and options.output:
-        parser.error("--output is for the embedded engine's table")
     lines = [
         describe(f"bucketry {version('bucketry')}"),
         "",
-        "| records in | bindings recorded | at once | "
+        "| buckets in | records in | bindings recorded | at once | "
         + " | ".join(f"{step}, p50 / p99 ms" for step in (*STEPS, "order + bind"))
         + " | requests | cpu a request (+ PostgreSQL's) |",
-        "|---|---|---" + "|---" * (len(STEPS) + 1) + "|---|---|",
+        "|---|---|---|---" + "|---" * (len(STEPS) + 1) + "|---|---|",
     ]
 
     def tell(line: str) -> None:
@@ -279,12 +265,11 @@ def main() -> None:
         print(line, flush=True)
 
     after: list[str] = []
-    with (
-        tempfile.TemporaryDirectory(prefix="bucketry-bench-", dir=options.folder) as name,
-        engine_started(options.engine, Path(name)) as engine,
-    ):
-        for kind in options.database or DATABASES:
-            after += measure(kind, engine, Path(name), options, tell)
+    with tempfile.TemporaryDirectory(prefix="bucketry-bench-", dir=options.folder) as name:
+        for engine_name in options.engine or ENGINES:
+            with engine_started(engine_name, Path(name)) as engine:
+                for kind in options.database or DATABASES:
+                    after += measure(kind, engine, Path(name), options, tell)
     if options.output:
         write_between(options.output, MARKS, "\n".join([*lines, "", *(f"* {line}" for line in after)]))
 

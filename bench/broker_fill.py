@@ -43,31 +43,38 @@ BINDINGS_EACH = 100
 _POLICY_NAME = "bucketry"
 
 
-def fill(data: Path, count: int, url: str = "") -> None:
-    """`count` bindings more, BINDINGS_EACH an instance; recorded in the database `url`, or in the folder's own."""
+def fill(data: Path, count: int, url: str = "", engine: str = "embedded") -> None:
+    """`count` bindings more, BINDINGS_EACH an instance; recorded in the database `url`, or in the folder's own. Their
+    buckets and users are made in the embedded store alone: of other engines they are only recorded."""
     begun = time.perf_counter()
     folder = DataFolder(data)
-    keys = open_keys(folder, load(None, {}))
-    made = [_instance() for _ in range(max(1, count // BINDINGS_EACH))]
-    of_store = keys.envelope(STORE_IDENTITY)
-    account = account_of(data)
-    make_buckets(data, [instance.bucket for instance in made], account)
-    identity = IdentityDatabase(folder.identity_file)
-    try:
-        ordered = [_binding(made[number % len(made)]) for number in range(count)]
-        pairs = identity.transaction(lambda db: _make_users(db, of_store, account, ordered, made))
-    finally:
-        identity.close()
-    of_records = keys.envelope(MARKETPLACE_RECORDS)
+    master_keys = open_keys(folder, load(None, {}))
+    made = [_instance(engine) for _ in range(max(1, count // BINDINGS_EACH))]
+    ordered = [_binding(made[number % len(made)]) for number in range(count)]
+    pairs = [("AKIARECORDEDONLY0000", "nobody's")] * count
+    if engine == "embedded":
+        pairs = _make_identities(folder, master_keys.envelope(STORE_IDENTITY), ordered, made)
     database = Database(url or sqlite_url(folder.marketplace_file))
     try:
-        asyncio.run(_record(database, of_records, made, ordered, pairs))
+        asyncio.run(_record(database, master_keys.envelope(MARKETPLACE_RECORDS), made, ordered, pairs))
     finally:
         asyncio.run(database.close())
     print(f"{count:,} bindings of {len(made):,} instances recorded in {time.perf_counter() - begun:.0f} s", flush=True)
 
 
-def _instance() -> Instance:
+def _make_identities(
+    folder: DataFolder, envelope: Envelope, ordered: list[Binding], made: list[Instance]
+) -> list[tuple[str, str]]:
+    account = account_of(folder.root)
+    make_buckets(folder.root, [instance.bucket for instance in made], account)
+    identity = IdentityDatabase(folder.identity_file)
+    try:
+        return identity.transaction(lambda db: _make_users(db, envelope, account, ordered, made))
+    finally:
+        identity.close()
+
+
+def _instance(engine: str) -> Instance:
     service = catalog.default().services[0]
     guid, now_ms = ids.guid(), system_clock_ms()
     done = LastOperation(OperationType.CREATE, OperationState.SUCCEEDED, "create succeeded", now_ms)
@@ -82,7 +89,7 @@ def _instance() -> Instance:
         parameters={},
         tags=(),
         state=InstanceState.READY,
-        engine=service.plans[0].engine,
+        engine=engine,
         bucket=names.from_id("bkt-", guid),
         last_operation=done,
         created_ms=now_ms,

@@ -48,12 +48,14 @@ def test_every_cell_is_measured_and_answered(page: Path) -> None:
 
 @pytest.mark.slow
 def test_orders_are_measured_with_and_without_bindings_recorded(page: Path) -> None:
-    text = run("bench.broker", page, "--seconds", "0.3", "--bindings", "0", "--bindings", "200", "--at-once", "2")
-    for database in ("sqlite", "postgresql"):
-        assert f"| {database} | 0 | 2 |" in text
-        assert f"| {database} | 200 | 2 |" in text
+    cells = [("embedded", "sqlite"), ("embedded", "postgresql"), ("moto", "sqlite"), ("moto", "postgresql")]
+    chosen = ("--engine", "embedded", "--engine", "moto", "--bindings", "0", "--bindings", "200", "--at-once", "2")
+    text = run("bench.broker", page, "--seconds", "0.3", *chosen)
+    for engine, database in cells:
+        assert f"| {engine} | {database} | 0 | 2 |" in text
+        assert f"| {engine} | {database} | 200 | 2 |" in text
     assert "errors" not in text
-    assert text.count("catalog") == 4
+    assert text.count("catalog") == 2 * len(cells)
 
 
 def test_a_cell_that_is_not_there_is_refused_with_a_list_of_those_that_are() -> None:
