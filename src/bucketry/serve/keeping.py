@@ -12,7 +12,6 @@ from bucketry.serve.settings import Settings, webhook_secret
 from bucketry.serve.worker import Life
 from bucketry.store.gateway.context import Services
 from bucketry.store.keeper.lifecycle import Lifecycle
-from bucketry.store.keeper.webhook import INTERVAL_SECONDS, Webhook
 
 log = logs.get("keeper")
 
@@ -34,6 +33,8 @@ async def keep(life: Life, services: Services, settings: Settings) -> None:
         Chore("the lifecycle run", rules.interval_seconds, rules.run),
     ]
     if settings.notifications.webhook_url:
+        from bucketry.store.keeper.webhook import INTERVAL_SECONDS, Webhook  # its HTTP client takes 10 MB and 0.2 s
+
         webhook = Webhook(services, settings.notifications.webhook_url, webhook_secret(settings))
         chores.append(Chore("the delivery of events", INTERVAL_SECONDS, webhook.run))
     tasks = [asyncio.create_task(_repeat(chore, services, life.stop)) for chore in chores]
