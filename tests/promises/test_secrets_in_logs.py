@@ -18,7 +18,7 @@ from tests.kit.server import Server
 
 KEY, TOKEN, PASSWORD = ids.secret_access_key(), ids.token(), "a password of its own"
 CUSTOMERS_KEY = b64encode(bytes(range(100, 132))).decode()
-SESSION_TOKEN = "aB3-" * 60
+SESSION_TOKEN = "".join(ids.token() for _ in range(6))
 
 
 @pytest.mark.parametrize(
