@@ -16,7 +16,7 @@ from bucketry.kernel import ids
 from bucketry.kernel.clock import system_clock_ms
 from bucketry.kernel.envelope import Envelope
 from bucketry.marketplace.domain import catalog
-from bucketry.marketplace.domain.ports import Rights
+from bucketry.marketplace.domain.engine_ports import Rights
 from bucketry.marketplace.domain.values import (
     Binding,
     BindingKind,

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from bucketry.marketplace.domain.errors import EngineUnavailable
-from bucketry.marketplace.domain.ports import Hold
+from bucketry.marketplace.domain.record_ports import Hold
 from tests.cli.conftest import Cli
 from tests.kit import programs
 

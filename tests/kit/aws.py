@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from bucketry.marketplace.domain.ports import AccessKey
+from bucketry.marketplace.domain.engine_ports import AccessKey
 from bucketry.marketplace.engines.aws import AwsAccount, Login, make_aws_engine
 from tests.kit.store import Store
 

@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from bucketry.marketplace.domain.ports import AccessKey
+from bucketry.marketplace.domain.engine_ports import AccessKey
 from tests.kit.programs import require
 
 PROGRAMS = ("ceph", "ceph-authtool", "ceph-mgr", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin")

@@ -10,8 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 from bucketry.kernel import ids
-from bucketry.marketplace.domain.errors import DomainError, EngineRefused, EngineUnavailable
-from bucketry.marketplace.domain.ports import (
+from bucketry.marketplace.domain.engine_ports import (
     AccessKey,
     BucketAddress,
     BucketNotEmpty,
@@ -22,6 +21,7 @@ from bucketry.marketplace.domain.ports import (
     Rights,
     Usage,
 )
+from bucketry.marketplace.domain.errors import DomainError, EngineRefused, EngineUnavailable
 
 PAGE_SIZE = 1000
 

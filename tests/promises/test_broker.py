@@ -20,7 +20,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from bucketry.kernel.clock import system_clock_ms as now_ms
-from bucketry.marketplace.domain.ports import Hold
+from bucketry.marketplace.domain.record_ports import Hold
 from bucketry.marketplace.domain.values import Instance, InstanceState, LastOperation, OperationState, OperationType
 from bucketry.marketplace.records.connecting import sqlite_url
 from bucketry.marketplace.records.sql import open_records

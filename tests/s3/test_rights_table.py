@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from bucketry.marketplace.domain.ports import Permissions, Rights
+from bucketry.marketplace.domain.engine_ports import Permissions, Rights
 from bucketry.marketplace.engines.rights import of_binding
 from bucketry.store.s3.operations import BY_NAME
 from tests.kit.store import Key, Reply, Store

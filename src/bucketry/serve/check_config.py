@@ -138,7 +138,7 @@ def _broker(_folder: DataFolder, settings: Settings) -> str:
 def _database(folder: DataFolder, settings: Settings) -> str:
     if not settings.database.url and not folder.marketplace_file.exists():
         return "SQLite in the data folder, made at the first start"
-    from bucketry.marketplace.domain.ports import RecordsUnavailable
+    from bucketry.marketplace.domain.record_ports import RecordsUnavailable
     from bucketry.marketplace.records.database import Database, NewerRecords
     from bucketry.marketplace.records.overview import overview
     from bucketry.serve.database_url import records_url

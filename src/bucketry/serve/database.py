@@ -85,7 +85,7 @@ def _opened(session: Session, config: str | None) -> Iterator[Database]:
     settings = settings_of(folder, config)
     if not settings.database.url and not folder.marketplace_file.exists():
         raise ServeError(f"{folder.root} holds no records. Name the folder with --data, or serve it once.")
-    from bucketry.marketplace.domain.ports import RecordsUnavailable  # SQLAlchemy is for these commands alone
+    from bucketry.marketplace.domain.record_ports import RecordsUnavailable  # SQLAlchemy is for these commands alone
     from bucketry.marketplace.records.database import Database, NewerRecords
 
     opened = Database(records_url(folder, settings))

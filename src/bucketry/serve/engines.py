@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from bucketry.marketplace.domain.ports import Engine
+from bucketry.marketplace.domain.engine_ports import Engine
 from bucketry.marketplace.engines.aws import Login, make_aws_engine
 from bucketry.marketplace.engines.ceph import CephEngine
 from bucketry.marketplace.engines.embedded import make_embedded_engine

@@ -21,7 +21,7 @@ from bucketry.marketplace.access.tokens import Actor, BasicCredentials, BearerTo
 from bucketry.marketplace.domain import catalog as catalogs
 from bucketry.marketplace.domain.holds import LEASE_MS
 from bucketry.marketplace.domain.marketplace import Marketplace, make_marketplace
-from bucketry.marketplace.domain.ports import Records, RecordsUnavailable, SealedRecords
+from bucketry.marketplace.domain.record_ports import Records, RecordsUnavailable, SealedRecords
 from bucketry.marketplace.manage.app import make_manage_app
 from bucketry.marketplace.manage.routes import API_ROOT
 from bucketry.marketplace.osb.app import ROOT as OSB_ROOT

@@ -120,7 +120,7 @@ def _show_status(folder: DataFolder, settings: Settings, output: str) -> None:
 
 
 def _with_all(folder: DataFolder, settings: Settings, work: Work[T]) -> T:
-    from bucketry.marketplace.domain.ports import RecordsUnavailable
+    from bucketry.marketplace.domain.record_ports import RecordsUnavailable
     from bucketry.marketplace.records.database import NewerRecords
     from bucketry.marketplace.records.sql import open_records
     from bucketry.serve.database_url import records_url

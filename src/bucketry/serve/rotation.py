@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from bucketry.kernel import envelope
 from bucketry.kernel.clock import system_clock_ms
 from bucketry.kernel.envelope import derive_key, key_id
-from bucketry.marketplace.domain.ports import SealedRecords
+from bucketry.marketplace.domain.record_ports import SealedRecords
 from bucketry.marketplace.domain.resealing import reseal
 from bucketry.serve import keyring
 from bucketry.serve.errors import ServeError

@@ -18,7 +18,7 @@ from botocore.config import Config
 from moto.server import ThreadedMotoServer
 
 from bucketry.kernel import ids
-from bucketry.marketplace.domain.ports import AccessKey, BucketSettings
+from bucketry.marketplace.domain.engine_ports import AccessKey, BucketSettings
 from bucketry.marketplace.engines.aws import AwsAccount, Login, make_aws_engine
 from bucketry.marketplace.engines.ceph import CephEngine
 from bucketry.marketplace.engines.embedded import make_embedded_engine

@@ -12,8 +12,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from bucketry.kernel import ids
+from bucketry.marketplace.domain.engine_ports import AccessKey, BucketNotEmpty, BucketSettings, Rights, Usage
 from bucketry.marketplace.domain.errors import EngineRefused, EngineUnavailable
-from bucketry.marketplace.domain.ports import AccessKey, BucketNotEmpty, BucketSettings, Rights, Usage
 from bucketry.marketplace.engines.accounts import SeveralAccounts
 from bucketry.marketplace.engines.aws import Login, make_aws_engine
 from bucketry.marketplace.engines.connection import LimitReached

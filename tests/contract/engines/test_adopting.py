@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from bucketry.kernel import ids
 from bucketry.marketplace.domain.adoption_ports import ForeignBucket
-from bucketry.marketplace.domain.ports import AccessKey
+from bucketry.marketplace.domain.engine_ports import AccessKey
 from tests.contract.engines.conftest import EngineUnderTest
 from tests.kit.aws import document
 from tests.kit.other_broker import OtherBroker

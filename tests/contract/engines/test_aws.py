@@ -9,8 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from bucketry.kernel import ids
+from bucketry.marketplace.domain.engine_ports import AccessKey, BucketSettings, Rights
 from bucketry.marketplace.domain.errors import EngineRefused, EngineUnavailable
-from bucketry.marketplace.domain.ports import AccessKey, BucketSettings, Rights
 from bucketry.marketplace.engines.aws import AwsAccount, Login, make_aws_engine
 from tests.kit.aws import actions
 from tests.kit.faulty_proxy import Answer, FaultyProxy, times

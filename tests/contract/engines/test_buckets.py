@@ -1,4 +1,4 @@
-"""ports.Engine: buckets."""
+"""engine_ports.Engine: buckets."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from bucketry.marketplace.domain.engine_ports import BucketNotEmpty, BucketSettings, Rights, Usage
 from bucketry.marketplace.domain.errors import EngineRefused, EngineUnavailable
-from bucketry.marketplace.domain.ports import BucketNotEmpty, BucketSettings, Rights, Usage
 from bucketry.marketplace.engines.ceph import CephEngine
 from bucketry.marketplace.engines.embedded import make_embedded_engine
 from bucketry.marketplace.engines.s3_iam import S3IamEngine

@@ -14,8 +14,8 @@ import pytest
 from botocore.config import Config
 
 from bucketry.kernel import ids
+from bucketry.marketplace.domain.engine_ports import AccessKey, BucketQuota, BucketSettings, Permissions, Rights
 from bucketry.marketplace.domain.errors import EngineRefused, EngineUnavailable
-from bucketry.marketplace.domain.ports import AccessKey, BucketQuota, BucketSettings, Permissions, Rights
 from bucketry.marketplace.engines import ceph_admin, ceph_policy
 from bucketry.marketplace.engines.ceph import CephEngine
 from tests.contract.engines.conftest import EngineUnderTest, on_ceph

@@ -1,4 +1,4 @@
-"""ports.Engine: the identity of a binding."""
+"""engine_ports.Engine: the identity of a binding."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from bucketry.kernel import ids
+from bucketry.marketplace.domain.engine_ports import AccessKey, BucketSettings, Permissions, Rights
 from bucketry.marketplace.domain.errors import EngineRefused
-from bucketry.marketplace.domain.ports import AccessKey, BucketSettings, Permissions, Rights
 from tests.contract.engines.conftest import EngineUnderTest
 
 LABELS = {"bucketry:instance": "i1", "bucketry:space": "späce ~ (x)"}

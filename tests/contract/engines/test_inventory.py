@@ -1,4 +1,4 @@
-"""ports.Engine: what is there, compared with what was ordered."""
+"""engine_ports.Engine: what is there, compared with what was ordered."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bucketry.kernel import ids
-from bucketry.marketplace.domain.ports import BucketSettings, Permissions, Rights
+from bucketry.marketplace.domain.engine_ports import BucketSettings, Permissions, Rights
 from bucketry.marketplace.engines import ceph_admin, inspecting
 from tests.contract.engines.conftest import EngineUnderTest
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bucketry.kernel import ids
-from bucketry.marketplace.domain.ports import AccessKey, BucketAddress
+from bucketry.marketplace.domain.engine_ports import AccessKey, BucketAddress
 from bucketry.marketplace.domain.probing import Reply, probe
 from bucketry.marketplace.engines.visiting import S3Visitor
 from tests.contract.engines.conftest import EngineUnderTest

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from bucketry.marketplace.domain.ports import RecordsUnavailable
+from bucketry.marketplace.domain.record_ports import RecordsUnavailable
 from bucketry.marketplace.domain.values import (
     App,
     Binding,

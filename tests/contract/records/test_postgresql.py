@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from bucketry.marketplace.domain.ports import Duplicate, Held, Hold, RecordsUnavailable, StillReferenced
+from bucketry.marketplace.domain.record_ports import Duplicate, Held, Hold, RecordsUnavailable, StillReferenced
 from bucketry.marketplace.domain.values import Quota
 from bucketry.marketplace.records import shared_clock
 from bucketry.marketplace.records.database import Database

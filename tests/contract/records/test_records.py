@@ -1,4 +1,4 @@
-"""ports.Records, over each database."""
+"""record_ports.Records, over each database."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from bucketry.marketplace.domain.ports import Duplicate, Held, Hold, HoldLost, StillReferenced
+from bucketry.marketplace.domain.record_ports import Duplicate, Held, Hold, HoldLost, StillReferenced
 from bucketry.marketplace.domain.values import (
     App,
     Binding,

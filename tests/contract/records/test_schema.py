@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import event
 
-from bucketry.marketplace.domain.ports import Hold
+from bucketry.marketplace.domain.record_ports import Hold
 from bucketry.marketplace.records import database
 from bucketry.marketplace.records.database import Database
 from bucketry.marketplace.records.sql import SqlRecords

@@ -14,7 +14,7 @@ from enum import StrEnum
 from bucketry.marketplace.domain.adoption_ports import AdoptingEngine, ForeignInventory
 from bucketry.marketplace.domain.context import Context
 from bucketry.marketplace.domain.errors import DomainError
-from bucketry.marketplace.domain.ports import Duplicate, StillReferenced
+from bucketry.marketplace.domain.record_ports import Duplicate, StillReferenced
 from bucketry.marketplace.domain.values import (
     Binding,
     BindingKind,

@@ -1,4 +1,4 @@
-"""What adoption.py asks of engines and records, beside what ports.py asks of them."""
+"""What adoption.py asks of engines and records, beside what engine_ports.py and record_ports.py ask."""
 
 from __future__ import annotations
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from bucketry.marketplace.domain.context import Context
 from bucketry.marketplace.domain.credentials import Credentials, document
+from bucketry.marketplace.domain.engine_ports import AccessKey
 from bucketry.marketplace.domain.errors import AmbiguousName, BindingNotFound, CredentialsUnknown
 from bucketry.marketplace.domain.finishing import operation_of_binding
 from bucketry.marketplace.domain.granting import open_key
-from bucketry.marketplace.domain.ports import AccessKey
 from bucketry.marketplace.domain.settling import Settling
 from bucketry.marketplace.domain.values import (
     Binding,

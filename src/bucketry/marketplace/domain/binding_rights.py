@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+from bucketry.marketplace.domain.engine_ports import Permissions, Rights
 from bucketry.marketplace.domain.errors import InvalidParameters
-from bucketry.marketplace.domain.ports import Permissions, Rights
 from bucketry.marketplace.domain.values import Binding
 
 

@@ -30,7 +30,7 @@ from bucketry.marketplace.domain.finishing import Finishing
 from bucketry.marketplace.domain.granting import grant
 from bucketry.marketplace.domain.holds import Work
 from bucketry.marketplace.domain.operations import Operation, UnderWay, was_promised
-from bucketry.marketplace.domain.ports import Duplicate, StillReferenced
+from bucketry.marketplace.domain.record_ports import Duplicate, StillReferenced
 from bucketry.marketplace.domain.settling import Settling
 from bucketry.marketplace.domain.values import (
     Binding,

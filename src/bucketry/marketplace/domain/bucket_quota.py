@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from bucketry.marketplace.domain.engine_ports import BucketQuota
 from bucketry.marketplace.domain.errors import InvalidParameters
-from bucketry.marketplace.domain.ports import BucketQuota
 
 _SIZE = re.compile(r"([0-9]+) ?([kKMGTP]?)(i?)B")
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}

@@ -21,8 +21,8 @@ from typing import Any
 import msgspec
 
 from bucketry.marketplace.domain import bucket_quota, schemas
+from bucketry.marketplace.domain.engine_ports import BucketQuota
 from bucketry.marketplace.domain.errors import InvalidParameters
-from bucketry.marketplace.domain.ports import BucketQuota
 
 _NAME = re.compile(r"[A-Za-z0-9.-]{1,255}")
 _PLATFORM_TAGS_CHARACTERS = 2048

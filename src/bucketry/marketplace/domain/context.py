@@ -12,6 +12,7 @@ from bucketry.kernel.envelope import Envelope
 from bucketry.marketplace.domain import bucket_quota
 from bucketry.marketplace.domain.adoption_ports import AdoptingEngine
 from bucketry.marketplace.domain.catalog import Catalog, Plan
+from bucketry.marketplace.domain.engine_ports import BucketSettings, Engine
 from bucketry.marketplace.domain.errors import (
     EngineRefused,
     EngineUnavailable,
@@ -20,7 +21,7 @@ from bucketry.marketplace.domain.errors import (
     UnknownService,
 )
 from bucketry.marketplace.domain.holds import Holds
-from bucketry.marketplace.domain.ports import BucketSettings, Engine, Records
+from bucketry.marketplace.domain.record_ports import Records
 from bucketry.marketplace.domain.values import Instance, Parameters
 
 _NAME_CHARACTERS = 255

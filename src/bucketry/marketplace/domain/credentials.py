@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TypedDict
 from urllib.parse import quote
 
-from bucketry.marketplace.domain.ports import AccessKey, BucketAddress
+from bucketry.marketplace.domain.engine_ports import AccessKey, BucketAddress
 
 
 class Credentials(TypedDict):

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from bucketry.marketplace.domain import binding_rights
 from bucketry.marketplace.domain.context import Context
-from bucketry.marketplace.domain.ports import AccessKey
+from bucketry.marketplace.domain.engine_ports import AccessKey
 from bucketry.marketplace.domain.values import Binding, BindingState, Instance
 
 

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from bucketry.kernel import ids
 from bucketry.kernel.clock import ClockMs
 from bucketry.marketplace.domain.errors import Busy
-from bucketry.marketplace.domain.ports import Duplicate, Held, Hold, HoldLost, Records, RecordsUnavailable
+from bucketry.marketplace.domain.record_ports import Duplicate, Held, Hold, HoldLost, Records, RecordsUnavailable
 from bucketry.marketplace.domain.values import Binding, EndedOperation, Instance
 
 LEASE_MS = 15_000

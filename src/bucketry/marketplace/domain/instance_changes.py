@@ -16,7 +16,7 @@ from bucketry.marketplace.domain.errors import Busy, DomainError, NameTaken, Pla
 from bucketry.marketplace.domain.holds import Work
 from bucketry.marketplace.domain.instance_reading import InstanceReading, begun, unpromised
 from bucketry.marketplace.domain.operations import Operation, UnderWay, was_promised
-from bucketry.marketplace.domain.ports import Duplicate
+from bucketry.marketplace.domain.record_ports import Duplicate
 from bucketry.marketplace.domain.values import Instance, InstanceState, OperationType, Parameters, PendingChange
 
 _log = logs.get("instances")

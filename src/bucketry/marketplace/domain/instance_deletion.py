@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+from bucketry.marketplace.domain.engine_ports import Emptied
 from bucketry.marketplace.domain.errors import (
     Busy,
     EngineRefused,
@@ -15,7 +16,6 @@ from bucketry.marketplace.domain.errors import (
 )
 from bucketry.marketplace.domain.instance_reading import InstanceReading, begun
 from bucketry.marketplace.domain.operations import Operation, UnderWay, was_promised
-from bucketry.marketplace.domain.ports import Emptied
 from bucketry.marketplace.domain.values import Instance, InstanceState, OperationType
 
 

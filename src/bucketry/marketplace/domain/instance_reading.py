@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from bucketry.marketplace.domain.catalog import Plan
 from bucketry.marketplace.domain.context import Context
+from bucketry.marketplace.domain.engine_ports import Usage
 from bucketry.marketplace.domain.errors import AmbiguousName, InstanceNotFound
 from bucketry.marketplace.domain.finishing import Finishing
 from bucketry.marketplace.domain.holds import Work
 from bucketry.marketplace.domain.operations import Operation
 from bucketry.marketplace.domain.places import Places
-from bucketry.marketplace.domain.ports import Usage
 from bucketry.marketplace.domain.settling import Settling
 from bucketry.marketplace.domain.values import (
     EndedOperation,

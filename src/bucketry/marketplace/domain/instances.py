@@ -13,6 +13,7 @@ from bucketry.kernel import ids, logs
 from bucketry.marketplace.domain import schemas
 from bucketry.marketplace.domain.catalog import Plan
 from bucketry.marketplace.domain.context import check_name, check_order, is_alike
+from bucketry.marketplace.domain.engine_ports import BucketSettings
 from bucketry.marketplace.domain.errors import (
     Busy,
     DomainError,
@@ -24,7 +25,7 @@ from bucketry.marketplace.domain.instance_changes import InstanceChanging
 from bucketry.marketplace.domain.instance_deletion import InstanceDeletion
 from bucketry.marketplace.domain.instance_reading import begun, unpromised
 from bucketry.marketplace.domain.operations import Operation, UnderWay, was_promised
-from bucketry.marketplace.domain.ports import BucketSettings, Duplicate, StillReferenced
+from bucketry.marketplace.domain.record_ports import Duplicate, StillReferenced
 from bucketry.marketplace.domain.values import (
     Instance,
     InstanceState,

@@ -11,6 +11,7 @@ from bucketry.marketplace.domain.adoption import Adoption
 from bucketry.marketplace.domain.bindings import Bindings
 from bucketry.marketplace.domain.catalog import Catalog, CatalogError
 from bucketry.marketplace.domain.context import Context, settings
+from bucketry.marketplace.domain.engine_ports import Engine
 from bucketry.marketplace.domain.errors import EngineRefused
 from bucketry.marketplace.domain.finishing import Finishing
 from bucketry.marketplace.domain.holds import LEASE_MS, MOMENT_MS, WAIT_MS, Holds
@@ -18,8 +19,8 @@ from bucketry.marketplace.domain.instances import Instances
 from bucketry.marketplace.domain.mending import Mending
 from bucketry.marketplace.domain.operations import Background
 from bucketry.marketplace.domain.places import Places
-from bucketry.marketplace.domain.ports import Engine, Records
 from bucketry.marketplace.domain.reconciling import Reconciling
+from bucketry.marketplace.domain.record_ports import Records
 from bucketry.marketplace.domain.settling import Settling
 
 

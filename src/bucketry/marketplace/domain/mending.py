@@ -13,11 +13,12 @@ from bucketry.kernel import ids
 from bucketry.kernel.envelope import EnvelopeError
 from bucketry.marketplace.domain import binding_rights
 from bucketry.marketplace.domain.context import Context
+from bucketry.marketplace.domain.engine_ports import BucketSettings
 from bucketry.marketplace.domain.errors import Busy, DomainError
 from bucketry.marketplace.domain.granting import open_key
 from bucketry.marketplace.domain.holds import Work
-from bucketry.marketplace.domain.ports import BucketSettings, Duplicate
 from bucketry.marketplace.domain.reconciling import OF_USERS, Finding, Kind, reachable
+from bucketry.marketplace.domain.record_ports import Duplicate
 from bucketry.marketplace.domain.settling import Settling
 from bucketry.marketplace.domain.values import (
     Binding,

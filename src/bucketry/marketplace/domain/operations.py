@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from bucketry.kernel import ids, logs
 from bucketry.marketplace.domain.errors import DomainError
-from bucketry.marketplace.domain.ports import RecordsUnavailable
+from bucketry.marketplace.domain.record_ports import RecordsUnavailable
 
 _log = logs.get("operations")
 _Result = TypeVar("_Result")

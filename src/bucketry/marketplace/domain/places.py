@@ -19,7 +19,7 @@ from bucketry.marketplace.domain.errors import (
     QuotaNotFound,
     SpaceNotFound,
 )
-from bucketry.marketplace.domain.ports import Duplicate, PlaceRecords, StillReferenced
+from bucketry.marketplace.domain.record_ports import Duplicate, PlaceRecords, StillReferenced
 from bucketry.marketplace.domain.values import App, Org, Quota, Space
 
 _T = TypeVar("_T")

@@ -14,8 +14,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bucketry.kernel import ids
+from bucketry.marketplace.domain.engine_ports import (
+    AccessKey,
+    BucketAddress,
+    BucketNotEmpty,
+    BucketSettings,
+    Engine,
+    Rights,
+)
 from bucketry.marketplace.domain.errors import DomainError
-from bucketry.marketplace.domain.ports import AccessKey, BucketAddress, BucketNotEmpty, BucketSettings, Engine, Rights
 
 _OBJECT = "check-config"
 _PRIVATE, _PUBLIC = BucketSettings(), BucketSettings(is_public=True)

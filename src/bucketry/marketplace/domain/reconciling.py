@@ -17,9 +17,9 @@ from enum import StrEnum
 from bucketry.kernel.envelope import EnvelopeError
 from bucketry.marketplace.domain import binding_rights
 from bucketry.marketplace.domain.context import Context
+from bucketry.marketplace.domain.engine_ports import Engine, Inventory
 from bucketry.marketplace.domain.errors import DomainError, UnknownPlan
 from bucketry.marketplace.domain.granting import open_key
-from bucketry.marketplace.domain.ports import Engine, Inventory
 from bucketry.marketplace.domain.values import Binding, BindingState, Instance, InstanceState
 
 _PAGE = 200

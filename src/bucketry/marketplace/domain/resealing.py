@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bucketry.kernel.envelope import Envelope, EnvelopeError, resealed
 from bucketry.marketplace.domain.granting import sealed_context
-from bucketry.marketplace.domain.ports import SealedRecords
+from bucketry.marketplace.domain.record_ports import SealedRecords
 
 _BATCH = 200
 

@@ -18,10 +18,10 @@ from dataclasses import replace
 from bucketry.kernel import logs
 from bucketry.marketplace.domain import binding_rights
 from bucketry.marketplace.domain.context import Context, before_upgrade
+from bucketry.marketplace.domain.engine_ports import BucketNotEmpty, BucketSettings
 from bucketry.marketplace.domain.errors import NotEmpty, UnknownPlan
 from bucketry.marketplace.domain.granting import revoke
 from bucketry.marketplace.domain.holds import Work, busy
-from bucketry.marketplace.domain.ports import BucketNotEmpty, BucketSettings
 from bucketry.marketplace.domain.values import (
     Binding,
     BindingState,

@@ -10,8 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 from bucketry.marketplace.domain.adoption_ports import AdoptingEngine
-from bucketry.marketplace.domain.errors import EngineRefused, EngineUnavailable
-from bucketry.marketplace.domain.ports import (
+from bucketry.marketplace.domain.engine_ports import (
     AccessKey,
     BucketAddress,
     BucketSettings,
@@ -22,6 +21,7 @@ from bucketry.marketplace.domain.ports import (
     Rights,
     Usage,
 )
+from bucketry.marketplace.domain.errors import EngineRefused, EngineUnavailable
 from bucketry.marketplace.engines.adopting import AdoptingSeveral
 from bucketry.marketplace.engines.connection import LimitReached
 
@@ -43,7 +43,7 @@ class Account(Engine, AdoptingEngine, Protocol):
 
 
 class SeveralAccounts(AdoptingSeveral):
-    """See ports.Engine. All accounts are in the same region, and name buckets and identities alike."""
+    """See engine_ports.Engine. All accounts are in the same region, and name buckets and identities alike."""
 
     def __init__(self, name: str, accounts: Sequence[Account]) -> None:
         self.name = name

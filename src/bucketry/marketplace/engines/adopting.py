@@ -162,7 +162,7 @@ def _delete_policy(iam: Any, policy_arn: str) -> None:
 
 
 class Adopting:
-    """ports.AdoptingEngine, of an engine with one connection."""
+    """adoption_ports.AdoptingEngine, of an engine with one connection."""
 
     _connection: Connection
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bucketry.kernel import logs
+from bucketry.marketplace.domain.engine_ports import AccessKey, Rights
 from bucketry.marketplace.domain.errors import EngineRefused, EngineUnavailable
-from bucketry.marketplace.domain.ports import AccessKey, Rights
 from bucketry.marketplace.engines import aws_regions
 from bucketry.marketplace.engines.accounts import SeveralAccounts
 from bucketry.marketplace.engines.buckets import GONE

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from bucketry.marketplace.domain.engine_ports import BucketNotEmpty, BucketSettings, Emptied, Usage
 from bucketry.marketplace.domain.errors import EngineRefused
-from bucketry.marketplace.domain.ports import BucketNotEmpty, BucketSettings, Emptied, Usage
 from bucketry.marketplace.engines import rights
 from bucketry.marketplace.engines.connection import Connection, code_of
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from bucketry.marketplace.domain.ports import (
+from bucketry.marketplace.domain.engine_ports import (
     AccessKey,
     BucketAddress,
     BucketSettings,
@@ -38,7 +38,7 @@ _USER_PREFIX = "bucketry-"
 
 
 class CephEngine:
-    """See ports.Engine. One for each process; call close() at its end.
+    """See engine_ports.Engine. One for each process; call close() at its end.
 
     `endpoint_url` is where users and the marketplace reach the gateway, or the balancer before several. A bucket's
     website is `WEBSITE_SCHEME://BUCKET.WEBSITE_HOST`; "" where the gateway serves none.

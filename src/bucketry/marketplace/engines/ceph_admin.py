@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
 
-from bucketry.marketplace.domain.ports import AccessKey, BucketQuota
+from bucketry.marketplace.domain.engine_ports import AccessKey, BucketQuota
 
 _KIB = 1024
 PAGE = 1000

@@ -13,8 +13,8 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from bucketry.marketplace.domain.engine_ports import BucketSettings, Usage
 from bucketry.marketplace.domain.errors import EngineRefused
-from bucketry.marketplace.domain.ports import BucketSettings, Usage
 from bucketry.marketplace.engines import buckets, ceph_admin, ceph_policy
 from bucketry.marketplace.engines.buckets import GONE
 from bucketry.marketplace.engines.ceph_asking import Gateway

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bucketry.marketplace.domain.ports import BucketQuota, BucketSettings, IdentityFound, Rights
+from bucketry.marketplace.domain.engine_ports import BucketQuota, BucketSettings, IdentityFound, Rights
 from bucketry.marketplace.engines import ceph_admin, ceph_buckets, ceph_policy, ceph_users, inspecting
 from bucketry.marketplace.engines.buckets import GONE
 from bucketry.marketplace.engines.ceph_asking import Gateway

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from bucketry.marketplace.domain.ports import Permissions, Rights
+from bucketry.marketplace.domain.engine_ports import Permissions, Rights
 from bucketry.marketplace.engines import rights as policies
 
 # The gateway reads the document anew at each request: about 40 µs a binding.

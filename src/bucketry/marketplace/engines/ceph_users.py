@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bucketry.marketplace.domain.ports import AccessKey, Rights
+from bucketry.marketplace.domain.engine_ports import AccessKey, Rights
 from bucketry.marketplace.engines import ceph_admin, ceph_buckets
 from bucketry.marketplace.engines.ceph_admin import GatewayUser
 from bucketry.marketplace.engines.ceph_asking import Gateway

@@ -13,8 +13,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bucketry.kernel import logs
+from bucketry.marketplace.domain.engine_ports import AccessKey
 from bucketry.marketplace.domain.errors import EngineRefused, EngineUnavailable
-from bucketry.marketplace.domain.ports import AccessKey
 from bucketry.marketplace.engines.wire import Wire
 
 if TYPE_CHECKING:

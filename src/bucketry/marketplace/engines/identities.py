@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bucketry.marketplace.domain.ports import AccessKey
+from bucketry.marketplace.domain.engine_ports import AccessKey
 from bucketry.marketplace.engines.connection import Connection, code_of
 from bucketry.marketplace.engines.rights import INLINE_POLICY_CHARACTERS
 

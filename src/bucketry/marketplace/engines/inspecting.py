@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
-from bucketry.marketplace.domain.ports import BucketSettings, IdentityFound
+from bucketry.marketplace.domain.engine_ports import BucketSettings, IdentityFound
 from bucketry.marketplace.engines import identities, rights
 from bucketry.marketplace.engines.buckets import BLOCKED, GONE, UNBLOCKED
 from bucketry.marketplace.engines.connection import Connection, code_of

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from bucketry.marketplace.domain.engine_ports import Permissions, Rights
 from bucketry.marketplace.domain.errors import EngineRefused
-from bucketry.marketplace.domain.ports import Permissions, Rights
 
 # IAM User Guide, "IAM and STS quotas": a user's inline policies together, and a managed policy; no white space counts.
 INLINE_POLICY_CHARACTERS = 2048

@@ -1,4 +1,4 @@
-"""An engine that speaks S3 and IAM: ports.Engine over buckets.py and identities.py, in threads.
+"""An engine that speaks S3 and IAM: engine_ports.Engine over buckets.py and identities.py, in threads.
 
 What differs between those that speak both (where they are, how their websites are called) is in `Site` and in the small
 files beside this one that make it (embedded.py).
@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bucketry.marketplace.domain.errors import EngineRefused
-from bucketry.marketplace.domain.ports import (
+from bucketry.marketplace.domain.engine_ports import (
     AccessKey,
     BucketAddress,
     BucketSettings,
@@ -20,6 +19,7 @@ from bucketry.marketplace.domain.ports import (
     Rights,
     Usage,
 )
+from bucketry.marketplace.domain.errors import EngineRefused
 from bucketry.marketplace.engines import buckets, identities, inspecting, names
 from bucketry.marketplace.engines import rights as policies
 from bucketry.marketplace.engines.adopting import Adopting
@@ -48,7 +48,7 @@ class Site:
 
 
 class S3IamEngine(Adopting):
-    """See ports.Engine. One for each process; call close() at its end."""
+    """See engine_ports.Engine. One for each process; call close() at its end."""
 
     def __init__(self, name: str, endpoint: Endpoint, site: Site) -> None:
         self.name = name

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from bucketry.marketplace.domain.engine_ports import AccessKey, BucketAddress
 from bucketry.marketplace.domain.errors import EngineUnavailable
-from bucketry.marketplace.domain.ports import AccessKey, BucketAddress
 from bucketry.marketplace.domain.probing import Reply
 from bucketry.marketplace.engines.connection import code_of
 

@@ -12,8 +12,8 @@ import msgspec
 from aiohttp import web
 
 from bucketry.kernel import logs
+from bucketry.marketplace.domain.engine_ports import Emptied
 from bucketry.marketplace.domain.errors import DomainError
-from bucketry.marketplace.domain.ports import Emptied
 from bucketry.marketplace.manage import errors
 from bucketry.marketplace.manage.call import Call
 from bucketry.marketplace.web.answers import SECURITY_HEADERS

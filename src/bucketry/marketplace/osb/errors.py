@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from aiohttp import web
 
 from bucketry.marketplace.domain import errors as domain
-from bucketry.marketplace.domain.ports import RecordsUnavailable
+from bucketry.marketplace.domain.record_ports import RecordsUnavailable
 from bucketry.marketplace.web.answers import json_answer
 from bucketry.marketplace.web.json_body import MalformedBody
 from bucketry.marketplace.web.middlewares import UnforeseenFailure

@@ -1,4 +1,4 @@
-"""What another broker made, taken into the records: ports.AdoptionRecords."""
+"""What another broker made, taken into the records: adoption_ports.AdoptionRecords."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FIND = sa.select(instances.c.guid).where(
 
 
 class AdoptionQueries:
-    """See ports.AdoptionRecords."""
+    """See adoption_ports.AdoptionRecords."""
 
     _database: Database
 

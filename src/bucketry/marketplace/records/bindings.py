@@ -1,4 +1,4 @@
-"""Queries of bindings and keys: ports.BindingRecords. Statements are made once, as in instances.py."""
+"""Queries of bindings and keys: record_ports.BindingRecords. Statements are made once, as in instances.py."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bucketry.marketplace.domain.ports import Duplicate
+from bucketry.marketplace.domain.record_ports import Duplicate
 from bucketry.marketplace.domain.values import Binding, EndedOperation
 from bucketry.marketplace.records import ended, rows
 from bucketry.marketplace.records.database import Database
@@ -52,7 +52,7 @@ _LIST_BESIDE = _Chosen(bindings.c.guid.in_(_BESIDE))
 
 
 class BindingQueries:
-    """See ports.BindingRecords."""
+    """See record_ports.BindingRecords."""
 
     _database: Database
 

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from bucketry.marketplace.domain.ports import Duplicate, StillReferenced
+from bucketry.marketplace.domain.record_ports import Duplicate, StillReferenced
 from bucketry.marketplace.records import sqlite_driver
 
 IS_WRITE = "bucketry_is_write"

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from bucketry.kernel import logs
 from bucketry.kernel.clock import system_clock_ms
-from bucketry.marketplace.domain.ports import RecordsUnavailable
+from bucketry.marketplace.domain.record_ports import RecordsUnavailable
 from bucketry.marketplace.records import connecting
 from bucketry.marketplace.records.connecting import IS_BRIEF, IS_WRITE
 from bucketry.marketplace.records.shared_clock import SharedClock

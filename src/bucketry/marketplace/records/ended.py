@@ -1,4 +1,4 @@
-"""Queries of what is told of promised operations whose instance or binding is gone: ports.EndedRecords."""
+"""Queries of what is told of promised operations whose instance or binding is gone: record_ports.EndedRecords."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def put(connection: sa.Connection, instance_guid: str, binding_guid: str, ended:
 
 
 class EndedQueries:
-    """See ports.EndedRecords."""
+    """See record_ports.EndedRecords."""
 
     _database: Database
 

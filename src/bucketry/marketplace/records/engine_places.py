@@ -1,10 +1,10 @@
-"""Queries of where engines are that exist more than once under one name: ports.Records.claim_engine."""
+"""Queries of where engines are that exist more than once under one name: record_ports.Records.claim_engine."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
-from bucketry.marketplace.domain.ports import Duplicate
+from bucketry.marketplace.domain.record_ports import Duplicate
 from bucketry.marketplace.records.database import Database
 from bucketry.marketplace.records.tables import engine_places
 
@@ -13,7 +13,7 @@ _INSERT = engine_places.insert()
 
 
 class EnginePlaceQueries:
-    """See ports.Records."""
+    """See record_ports.Records."""
 
     _database: Database
 

@@ -1,4 +1,4 @@
-"""Queries of instances, and the holds on them: ports.InstanceRecords.
+"""Queries of instances, and the holds on them: record_ports.InstanceRecords.
 
 A hold is brief: it lives no longer than the process that has it, so a power cut may take it back.
 Statements are made once: putting one together costs SQLAlchemy several times what running it does.
@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bucketry.marketplace.domain.ports import Duplicate, Held, Hold, HoldLost
+from bucketry.marketplace.domain.record_ports import Duplicate, Held, Hold, HoldLost
 from bucketry.marketplace.domain.values import EndedOperation, Instance
 from bucketry.marketplace.records import ended, rows
 from bucketry.marketplace.records.database import Database
@@ -77,7 +77,7 @@ def check_held(connection: sa.Connection, instance_guid: str, holder: str, relea
 
 
 class InstanceQueries:
-    """See ports.InstanceRecords."""
+    """See record_ports.InstanceRecords."""
 
     _database: Database
 

@@ -1,4 +1,4 @@
-"""Queries of quotas, orgs, spaces and apps: ports.PlaceRecords."""
+"""Queries of quotas, orgs, spaces and apps: record_ports.PlaceRecords."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _Value = TypeVar("_Value")
 
 
 class PlaceQueries:
-    """See ports.PlaceRecords."""
+    """See record_ports.PlaceRecords."""
 
     _database: Database
 

@@ -1,4 +1,4 @@
-"""Queries of sealed key pairs, for a rotation of the master key: ports.SealedRecords."""
+"""Queries of sealed key pairs, for a rotation of the master key: record_ports.SealedRecords."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PAGE = 1000
 
 
 class SealedQueries:
-    """See ports.SealedRecords."""
+    """See record_ports.SealedRecords."""
 
     _database: Database
 

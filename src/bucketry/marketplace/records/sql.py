@@ -1,4 +1,4 @@
-"""The marketplace's records in an SQL database: ports.Records, made of the queries of each concern."""
+"""The marketplace's records in an SQL database: record_ports.Records, made of the queries of each concern."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ANYTHING = sa.select(sa.literal(1))
 class SqlRecords(
     PlaceQueries, InstanceQueries, BindingQueries, EndedQueries, SealedQueries, AdoptionQueries, EnginePlaceQueries
 ):
-    """See ports.Records. One a process; threads inside."""
+    """See record_ports.Records. One a process; threads inside."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

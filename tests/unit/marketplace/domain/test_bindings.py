@@ -9,6 +9,7 @@ import pytest
 
 from bucketry.kernel.envelope import EnvelopeError
 from bucketry.marketplace.domain.bindings import BindingOrder, Bound, BoundAlike, BoundDifferently
+from bucketry.marketplace.domain.engine_ports import Permissions, Rights
 from bucketry.marketplace.domain.errors import (
     AmbiguousName,
     AppNotFound,
@@ -19,7 +20,6 @@ from bucketry.marketplace.domain.errors import (
     InvalidParameters,
     NotBindable,
 )
-from bucketry.marketplace.domain.ports import Permissions, Rights
 from bucketry.marketplace.domain.values import BindingKind, Instance
 from tests.kit.marketplace import ENVELOPE, World
 

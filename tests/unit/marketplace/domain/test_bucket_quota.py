@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from bucketry.marketplace.domain import bucket_quota, catalog, schemas
+from bucketry.marketplace.domain.engine_ports import BucketQuota
 from bucketry.marketplace.domain.errors import InvalidParameters
-from bucketry.marketplace.domain.ports import BucketQuota
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from structlog.testing import capture_logs
 
 from bucketry.marketplace.domain.errors import DomainError, EngineRefused, EngineUnavailable
-from bucketry.marketplace.domain.ports import Hold
+from bucketry.marketplace.domain.record_ports import Hold
 from bucketry.marketplace.domain.values import InstanceState
 from tests.kit.marketplace import LEASE_MS, World
 from tests.kit.orders import INSTANCE, OTHER, a_neighbour

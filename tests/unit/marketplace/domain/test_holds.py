@@ -9,7 +9,7 @@ import pytest
 from bucketry.marketplace.domain.bindings import BindingOrder
 from bucketry.marketplace.domain.errors import Busy, EngineUnavailable
 from bucketry.marketplace.domain.holds import Holds
-from bucketry.marketplace.domain.ports import Hold, HoldLost
+from bucketry.marketplace.domain.record_ports import Hold, HoldLost
 from bucketry.marketplace.domain.values import BindingKind, BindingState, InstanceState
 from tests.kit.marketplace import LEASE_MS, World
 

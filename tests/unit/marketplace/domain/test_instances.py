@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from bucketry.marketplace.domain.bindings import Bound
+from bucketry.marketplace.domain.engine_ports import Emptied, Usage
 from bucketry.marketplace.domain.errors import (
     Busy,
     EngineRefused,
@@ -23,7 +24,6 @@ from bucketry.marketplace.domain.errors import (
 )
 from bucketry.marketplace.domain.instance_changes import Unchanged, Updated
 from bucketry.marketplace.domain.instances import Created, ExistsAlike, ExistsDifferently
-from bucketry.marketplace.domain.ports import Emptied, Usage
 from bucketry.marketplace.domain.values import InstanceState, OperationState, OperationType
 from tests.kit.marketplace import World
 

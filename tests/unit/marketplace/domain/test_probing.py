@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from bucketry.marketplace.domain.engine_ports import AccessKey, BucketAddress
 from bucketry.marketplace.domain.errors import EngineRefused, EngineUnavailable
-from bucketry.marketplace.domain.ports import AccessKey, BucketAddress
 from bucketry.marketplace.domain.probing import Proof, Reply, probe
 from tests.kit.memory_engine import MemoryEngine
 

@@ -9,9 +9,10 @@ from dataclasses import replace
 import pytest
 
 from bucketry.kernel.envelope import Envelope
+from bucketry.marketplace.domain.engine_ports import AccessKey, BucketSettings, Permissions, Rights
 from bucketry.marketplace.domain.errors import EngineUnavailable
-from bucketry.marketplace.domain.ports import AccessKey, BucketSettings, Hold, Permissions, Rights
 from bucketry.marketplace.domain.reconciling import Finding, Kind
+from bucketry.marketplace.domain.record_ports import Hold
 from bucketry.marketplace.domain.values import BindingState, InstanceState
 from tests.kit.marketplace import World
 from tests.kit.memory_engine import MemoryBucket, MemoryKey

@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 
 from bucketry.marketplace.domain.bindings import Bound, BoundAlike
+from bucketry.marketplace.domain.engine_ports import BucketSettings
 from bucketry.marketplace.domain.errors import DomainError
 from bucketry.marketplace.domain.instance_changes import InstanceChange, Unchanged, Updated
 from bucketry.marketplace.domain.instances import Created, ExistsAlike
 from bucketry.marketplace.domain.marketplace import Marketplace
 from bucketry.marketplace.domain.operations import Operation
-from bucketry.marketplace.domain.ports import BucketSettings
 from tests.kit.marketplace import LEASE_MS, Died, Fate, Mortal, World, open_world
 from tests.kit.memory_engine import MemoryEngine
 from tests.kit.orders import assert_sound, binding_order, credentials

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from bucketry.marketplace.domain.engine_ports import BucketSettings
 from bucketry.marketplace.domain.errors import EngineUnavailable
-from bucketry.marketplace.domain.ports import BucketSettings
 from bucketry.marketplace.engines.accounts import SeveralAccounts
 from bucketry.marketplace.engines.aws import AwsAccount, Login, make_aws_engine
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bucketry.marketplace.domain.ports import AccessKey, BucketQuota
+from bucketry.marketplace.domain.engine_ports import AccessKey, BucketQuota
 from bucketry.marketplace.engines import ceph_admin
 from bucketry.marketplace.engines.ceph_admin import AdminRequest, GatewayUser
 

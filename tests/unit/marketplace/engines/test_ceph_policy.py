@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bucketry.marketplace.domain.ports import Permissions, Rights
+from bucketry.marketplace.domain.engine_ports import Permissions, Rights
 from bucketry.marketplace.engines import ceph_policy
 from bucketry.marketplace.engines.ceph_policy import Access
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from bucketry.marketplace.domain.engine_ports import Permissions, Rights
 from bucketry.marketplace.domain.errors import EngineRefused
-from bucketry.marketplace.domain.ports import Permissions, Rights
 from bucketry.marketplace.engines.rights import MANAGED_POLICY_CHARACTERS, of_binding, of_public_bucket
 
 # What no binding may ever do: make, remove, open buckets, hand rights on.

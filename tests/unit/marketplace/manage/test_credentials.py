@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bucketry.marketplace.domain.engine_ports import Permissions
 from bucketry.marketplace.domain.errors import EngineUnavailable
-from bucketry.marketplace.domain.ports import Permissions
 from tests.kit.manage_server import ManageServer
 
 FIELDS = {
