@@ -114,8 +114,12 @@ class Machine:
         self.folder(path.parent).change(path.name, "", None)
 
     def rename(self, source: Path, target: Path) -> None:
-        assert source.parent == target.parent, "a name never moves to another folder here"
-        self.folder(source.parent).change(source.name, target.name, self.find(source))
+        node = self.find(source)
+        if source.parent == target.parent:
+            self.folder(source.parent).change(source.name, target.name, node)
+        else:  # either folder may be on the disk before the other
+            self.folder(target.parent).change("", target.name, node)
+            self.folder(source.parent).change(source.name, "", None)
 
     def cut(self, chance: Random | None = None) -> Image:
         """What is on the disk; with `chance` some of what was not synced, too."""

@@ -182,6 +182,9 @@ class SeamFiles(Files):
             if fault is not None:
                 raise OSError(fault.number, os.strerror(fault.number))
 
+    def copy_range(self, source: int, target: int, offset: int, size: int) -> None:
+        self.pwrite(target, [super().pread(source, size, offset)], offset)
+
     def fdatasync(self, descriptor: int) -> None:
         with self._seam.lock:
             fault = self._seam.call("sync", "fdatasync")

@@ -73,22 +73,25 @@ def test_damaged_bytes_are_refused_and_named(fresh_server: Callable[..., Server]
 @pytest.mark.slow
 def test_damaged_index_stops_its_bucket_alone_and_is_rebuilt(fresh_server: Callable[..., Server]) -> None:
     server = fresh_server()
-    fill(server, "damaged-bucket")
-    fill(server, "sound-bucket")
+    for bucket in ("damaged-bucket", "lost-bucket", "sound-bucket"):
+        fill(server, bucket)
     server.stop()
     index = folder_of(server, "damaged-bucket") / "index.sqlite"
     index.write_bytes(b"\0" * 8192 + index.read_bytes()[8192:])
+    (folder_of(server, "lost-bucket") / "index.sqlite").unlink()
     server.start()
-    assert "a bucket can't be read" in server.log.read_text()
+    assert server.log.read_text().count("a bucket can't be read") == 2
     client = server.client()
     for action, arguments in (
         (client.get_object, {"Key": "shared"}),
         (client.list_objects_v2, {}),
         (client.put_object, {"Key": "new", "Body": b"x"}),
         (client.delete_object, {"Key": "shared"}),
+        (client.delete_bucket, {}),
     ):
-        code, message = code_of(action, Bucket="damaged-bucket", **arguments)
-        assert (code, "can't be read" in message) == ("InternalError", True)
+        for bucket in ("damaged-bucket", "lost-bucket"):
+            code, message = code_of(action, Bucket=bucket, **arguments)
+            assert (code, "can't be read" in message) == ("InternalError", True)
     for key, body in BODIES.items():
         assert client.get_object(Bucket="sound-bucket", Key=key)["Body"].read() == body
     client.put_object(Bucket="sound-bucket", Key="new", Body=b"x")
@@ -99,16 +102,18 @@ def test_damaged_index_stops_its_bucket_alone_and_is_rebuilt(fresh_server: Calla
     server.stop()
     rebuilt = fsck(server, "--rebuild", "--deep")
     assert rebuilt.returncode == 1  # something is lost, and said so
-    assert "bucket damaged-bucket: the index was made anew, with 2 object(s)" in rebuilt.stderr
+    for bucket in ("damaged-bucket", "lost-bucket"):
+        assert f"bucket {bucket}: the index was made anew, with 2 object(s)" in rebuilt.stderr
     assert "Objects of up to 16 KiB" in rebuilt.stderr
     assert "sound-bucket" not in rebuilt.stderr
     assert fsck(server, "--rebuild", "--deep").returncode == 0
     server.start()
     client = server.client()
-    listed = client.list_objects_v2(Bucket="damaged-bucket")["Contents"]
-    assert [entry["Key"] for entry in listed] == ["shared", "single"]
-    for key in ("shared", "single"):
-        found = client.get_object(Bucket="damaged-bucket", Key=key)
-        assert (found["Body"].read(), found["Metadata"]) == (BODIES[key], {"of": key})
-        tags = client.get_object_tagging(Bucket="damaged-bucket", Key=key)["TagSet"]
-        assert tags == [{"Key": "a", "Value": "b"}]
+    for bucket in ("damaged-bucket", "lost-bucket"):
+        listed = client.list_objects_v2(Bucket=bucket)["Contents"]
+        assert [entry["Key"] for entry in listed] == ["shared", "single"]
+        for key in ("shared", "single"):
+            found = client.get_object(Bucket=bucket, Key=key)
+            assert (found["Body"].read(), found["Metadata"]) == (BODIES[key], {"of": key})
+            tags = client.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]
+            assert tags == [{"Key": "a", "Value": "b"}]

@@ -52,9 +52,8 @@ STORY: dict[str, Operation] = {
 }
 
 
-# What the seam leaves to the system: it changes nothing on the disk, or serves snapshots and rebuilds alone, which have
-# tests of their own.
-NO_CHANGE = {"space", "size", "link_count", "start_writeback", "try_lock", "unlock", "unpin", "find_pin", "copy_range"}
+# What the seam leaves to the system: it changes nothing on the disk.
+NO_CHANGE = {"space", "size", "link_count", "start_writeback", "try_lock", "unlock", "unpin", "find_pin"}
 
 
 @dataclass

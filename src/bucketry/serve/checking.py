@@ -15,7 +15,7 @@ from bucketry.serve.folder import DataFolder
 from bucketry.serve.master_keys import MasterKeys
 from bucketry.serve.store_half import open_disk, open_identity
 from bucketry.store.disk import rebuild
-from bucketry.store.disk.errors import BucketMissing, DiskError
+from bucketry.store.disk.errors import BucketMissing, DiskError, IndexDamaged
 from bucketry.store.disk.files import Files
 from bucketry.store.disk.rebuild import Rebuilt
 from bucketry.store.disk.store import folder_name
@@ -31,6 +31,8 @@ async def check_store(folder: DataFolder, keys: MasterKeys, deep: bool) -> list[
             for bucket in identity.all_buckets():
                 try:
                     disk.bucket(bucket.name, bucket.bucket_id)
+                except IndexDamaged:
+                    pass  # found above
                 except BucketMissing:
                     findings.append(f"bucket {bucket.name}: it is known, but its folder is gone from the disk")
             return findings

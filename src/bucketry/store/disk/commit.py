@@ -106,9 +106,9 @@ class Committer:
             if self._lock_descriptor < 0:
                 self._lock_descriptor = self._files.open(self._folder / LOCK_FILE, is_writable=True)
             self._files.lock(self._lock_descriptor)
-        except FileNotFoundError:
-            return self._settle(take(), BucketMissing(f"bucket {self._index.bucket} is not on this disk"))
         except OSError as error:
+            if not self._folder.exists():
+                return self._settle(take(), BucketMissing(f"bucket {self._index.bucket} is not on this disk"))
             return self._settle(take(), from_os(error, f"locking bucket {self._index.bucket}"))
         changes = take()
         self._commit(changes)

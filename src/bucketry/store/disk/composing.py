@@ -85,7 +85,7 @@ class Composer:
 
     def _numbers(self) -> set[int]:
         tables = self._tables
-        used = {row[0] for name in ("inline", "extents", "pieces", "totals") for row in tables[name]}
+        used = {row[0] for name in ("inline", "extents", "pieces", "totals", "events") for row in tables[name]}
         used |= {row[_SEQUENCE] for name in ("objects", "noncurrent") for row in tables[name]}
         return used | {row[2] for row in tables["parts"]}
 

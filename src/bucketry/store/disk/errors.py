@@ -20,6 +20,7 @@ What HTTP makes of them is the gateway's business.
 from __future__ import annotations
 
 import errno
+from pathlib import Path
 
 import apsw
 
@@ -99,8 +100,16 @@ def from_os(error: OSError, doing: str, *, is_read: bool = False) -> DiskError:
     return (ReadFailed if is_read else WriteFailed)(f"{doing}: {reason}")
 
 
-def from_sqlite(error: apsw.Error, bucket: str) -> DiskError:
-    """The disk's word for what SQLite said about the index of `bucket` (NAME.ID)."""
+def index_missing(folder: Path) -> DiskError:
+    """The word for a bucket's folder in which there is no index: only where the folder is gone too was it removed."""
+    if folder.is_dir():
+        return IndexDamaged(f"the index of bucket {folder.name} is not in its folder any more; {_REMEDY}")
+    return BucketMissing(f"bucket {folder.name} is not on this disk")
+
+
+def from_sqlite(error: apsw.Error, folder: Path, index: Path) -> DiskError:
+    """The disk's word for what SQLite said about `index`, of the bucket in `folder` (NAME.ID)."""
+    bucket = folder.name
     if isinstance(error, apsw.FullError):
         return DiskFull(
             f"no room on the disk for the index of bucket {bucket}; free some space, deleting objects works"
@@ -108,7 +117,10 @@ def from_sqlite(error: apsw.Error, bucket: str) -> DiskError:
     if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
         return IndexDamaged(f"the index of bucket {bucket} is damaged: {error}; {_REMEDY}")
     if isinstance(error, apsw.CantOpenError):
-        return BucketMissing(f"the index of bucket {bucket} can't be opened: {error}")
+        if not index.exists():
+            return index_missing(folder)
+        # No descriptor is left, or its mode was changed: no reason to take the bucket for one that is gone.
+        return ReadFailed(f"the index of bucket {bucket} can't be opened: {error}")
     if isinstance(error, apsw.SQLError):
         return IndexDamaged(f"the index of bucket {bucket} is not as it should be: {error}; run `bucketry fsck`")
     return WriteFailed(f"the index of bucket {bucket} failed: {error}")

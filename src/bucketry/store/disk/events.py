@@ -71,9 +71,21 @@ def note(transaction: Transaction, texts: Sequence[Text]) -> None:
         )
 
 
+def is_there(connection: apsw.Connection) -> bool:
+    """Whether there was ever an event."""
+    return connection.execute(_EXISTS).get is not None
+
+
+def restore(connection: apsw.Connection, found: Sequence[rows.Row]) -> None:
+    """Write events into an index that is made anew."""
+    if found:
+        connection.execute(_MAKE)
+        connection.executemany("INSERT INTO events VALUES (?, ?, ?)", found)
+
+
 def pending(connection: apsw.Connection, limit: int) -> list[Event]:
     """The oldest events that wait."""
-    if connection.execute(_EXISTS).get is None:
+    if not is_there(connection):
         return []
     return [Event(*row) for row in rows.fetch(connection, _PENDING, (limit,))]
 

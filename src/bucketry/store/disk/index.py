@@ -26,19 +26,19 @@ _JOURNAL_LIMIT_BYTES = 16 << 20  # what a WAL may keep on the disk after a check
 class Errors:
     """A context that names errors anew. Entered with each look-up, so it is no generator, and has no state."""
 
-    __slots__ = ("_bucket",)
+    __slots__ = ("_folder",)
 
-    def __init__(self, bucket: str) -> None:
-        self._bucket = bucket
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if isinstance(error, apsw.Error):
-            raise from_sqlite(error, self._bucket) from error
+            raise from_sqlite(error, self._folder, self._folder / INDEX_FILE) from error
         if isinstance(error, OSError):
-            raise from_os(error, f"the index of bucket {self._bucket}") from error
+            raise from_os(error, f"the index of bucket {self._folder.name}") from error
 
 
 class Index:
@@ -48,7 +48,7 @@ class Index:
         self.bucket = folder.name
         self._path = str(folder / INDEX_FILE)
         self._vfs = vfs
-        self._errors = Errors(self.bucket)
+        self._errors = Errors(folder)
 
     def open_reader(self) -> apsw.Connection:
         """A connection that only reads. IndexDamaged, NewerFormat, BucketMissing."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import apsw
 
-from bucketry.store.disk import check, leftovers, salvage, scanning, schema, segments
+from bucketry.store.disk import check, events, leftovers, salvage, scanning, schema, segments
 from bucketry.store.disk.bucket import SEGMENTS_FOLDER
 from bucketry.store.disk.composing import Composed, Composer
 from bucketry.store.disk.errors import IndexDamaged
@@ -21,7 +21,7 @@ from bucketry.store.disk.index import INDEX_FILE, Index
 from bucketry.store.disk.salvage import Salvaged
 
 _WORK = ".rebuild"
-_BESIDE = ("", "-wal", "-shm")
+_OLD = f"{INDEX_FILE}.replaced"  # the old index, until the new one is in its place
 _COUNTED = (
     "UPDATE totals SET sequence = ?, objects = (SELECT count(*) FROM objects), "
     "versions = (SELECT count(*) FROM objects) + (SELECT count(*) FROM noncurrent), "
@@ -56,9 +56,12 @@ def is_damaged(folder: Path, files: Files) -> bool:
     return any(finding.kind == "index" for finding in check.check(folder, files, None, is_deep=False))
 
 
-def rebuild(folder: Path, files: Files, *, is_versioned: bool, now_ms: int) -> Rebuilt:
-    """Make the index of a bucket anew. Blocks; nobody may have the bucket open. OSError, apsw.Error."""
+def rebuild(folder: Path, files: Files, *, is_versioned: bool, now_ms: int, vfs: str | None = None) -> Rebuilt:
+    """Make the index of a bucket anew. Blocks; nobody may have the bucket open. OSError, apsw.Error. `vfs`: SQLite's
+    way to the disk, for tests."""
     work = folder / _WORK
+    if (folder / INDEX_FILE).exists():
+        _keep(folder, files, now_ms)  # of a rebuild that stopped when its index was in place
     files.rmtree(work)
     files.mkdir(work)
     _copy_old(folder, work, files)
@@ -66,7 +69,7 @@ def rebuild(folder: Path, files: Files, *, is_versioned: bool, now_ms: int) -> R
     records = scanning.scan(folder / SEGMENTS_FOLDER, files)
     composer = Composer(salvaged, records, is_versioned=is_versioned)
     made = composer.compose()
-    _write(folder, work / INDEX_FILE, made, salvaged, composer.last_number, files)
+    _write(folder, work / INDEX_FILE, made, salvaged, composer.last_number, files, vfs)
     kept_as = _replace(folder, work, files, now_ms)
     files.rmtree(work)
     objects = sum(1 for versions in made.versions.values() if versions and not versions[0][9])
@@ -74,28 +77,36 @@ def rebuild(folder: Path, files: Files, *, is_versioned: bool, now_ms: int) -> R
 
 
 def _copy_old(folder: Path, work: Path, files: Files) -> None:
+    """The old index with its WAL, wherever a rebuild that stopped in the middle left either."""
+    places = [INDEX_FILE] if (folder / INDEX_FILE).exists() else [_OLD, INDEX_FILE]
     for beside in ("", "-wal"):
-        path = folder / f"{INDEX_FILE}{beside}"
-        if not path.exists():
-            continue
-        source, target = files.open(path), files.create(work / f"old{beside}")
-        try:
-            files.copy_range(source, target, 0, files.size(source))
-        finally:
-            files.close(source)
-            files.close(target)
+        found = [path for path in (folder / f"{place}{beside}" for place in places) if path.exists()]
+        if found:
+            _copy(found[0], work / f"old{beside}", files)
 
 
-def _write(folder: Path, path: Path, made: Composed, salvaged: Salvaged, last: int, files: Files) -> None:
+def _copy(path: Path, copy: Path, files: Files) -> None:
+    source, target = files.open(path), files.create(copy)
+    try:
+        files.copy_range(source, target, 0, files.size(source))
+    finally:
+        files.close(source)
+        files.close(target)
+
+
+def _write(
+    folder: Path, path: Path, made: Composed, salvaged: Salvaged, last: int, files: Files, vfs: str | None
+) -> None:
     descriptor = files.create(path)
     try:
         files.pwrite(descriptor, [schema.template()], 0)
     finally:
         files.close(descriptor)
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
     try:
         with connection:
             _fill(connection, made)
+            events.restore(connection, salvaged.tables["events"])
             for number, gap in enumerate(_gaps(folder / SEGMENTS_FOLDER, made, files), last + 1):
                 connection.execute("INSERT INTO freed VALUES (?, ?, ?, ?, 0, 0, 0)", (number, *gap))
                 last = number
@@ -153,15 +164,29 @@ def _gaps(folder: Path, made: Composed, files: Files) -> list[tuple[str, int, in
 
 
 def _replace(folder: Path, work: Path, files: Files, now_ms: int) -> str:
-    """Put the new index in the old one's place. Its WAL goes first: it must never be played into the new one."""
-    kept_as = f"{INDEX_FILE}.damaged-{now_ms}"
-    if (folder / INDEX_FILE).exists():
-        files.link(folder / INDEX_FILE, folder / kept_as)
-    for beside in _BESIDE[1:]:
-        path = folder / f"{INDEX_FILE}{beside}"
-        if path.exists():
-            files.rename(path, folder / f"{kept_as}{beside}")
-    files.sync_folder(folder)
+    """Put the new index in the old one's place: where the old one is now.
+
+    The old one goes first, then its WAL, each for sure before the next: so no index is ever found without its own WAL,
+    or beside another's. In between the bucket has no index, and can't be taken for a sound one."""
+    for source, target in ((INDEX_FILE, _OLD), (f"{INDEX_FILE}-wal", f"{_OLD}-wal")):
+        if (folder / source).exists():
+            files.rename(folder / source, folder / target)
+            files.sync_folder(folder)
+    files.unlink(folder / f"{INDEX_FILE}-shm")
     files.rename(work / INDEX_FILE, folder / INDEX_FILE)
+    files.sync_folder(folder)
+    return _keep(folder, files, now_ms)
+
+
+def _keep(folder: Path, files: Files, now_ms: int) -> str:
+    """Give what was replaced a name of its own, which no later rebuild takes for its own work; "": there is nothing."""
+    left = [beside for beside in ("-wal", "") if (folder / f"{_OLD}{beside}").exists()]
+    if not left:
+        return ""
+    while (folder / f"{INDEX_FILE}.damaged-{now_ms}").exists():
+        now_ms += 1
+    kept_as = f"{INDEX_FILE}.damaged-{now_ms}"
+    for beside in left:
+        files.rename(folder / f"{_OLD}{beside}", folder / f"{kept_as}{beside}")
     files.sync_folder(folder)
     return kept_as

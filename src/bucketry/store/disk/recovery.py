@@ -16,6 +16,7 @@ import apsw
 
 from bucketry.store.disk import leftovers, schema
 from bucketry.store.disk.commit import LOCK_FILE
+from bucketry.store.disk.descriptors import PINS_FILE
 from bucketry.store.disk.errors import DiskError, IndexDamaged, from_os
 from bucketry.store.disk.files import Files
 from bucketry.store.disk.index import INDEX_FILE, Index
@@ -51,9 +52,10 @@ def recover(root: Path, known: set[str], files: Files, vfs: str | None, now_ms: 
             files.rmtree(gone)
             done.append(f"removed {path.name}, which no bucket owns")
     for folder in sorted(known):
-        if not (root / folder / f"{INDEX_FILE}-wal").exists():
-            continue
         try:
+            done += _restore_locks(root / folder, files)
+            if not (root / folder / f"{INDEX_FILE}-wal").exists():
+                continue
             done += _recover_bucket(root / folder, files, vfs, now_ms)
         except OSError as error:
             done.append(str(from_os(error, f"recovering bucket {folder}")))
@@ -103,6 +105,14 @@ def _is_empty(path: Path, vfs: str | None) -> bool:
                 connection.close()
     except DiskError:
         return False
+
+
+def _restore_locks(path: Path, files: Files) -> list[str]:
+    """Empty files that a copy of the folder may have left out."""
+    missing = [name for name in (LOCK_FILE, PINS_FILE) if not (path / name).exists()] if path.is_dir() else []
+    for name in missing:
+        files.close(files.create(path / name))
+    return [f"made {name} of {path.name} anew" for name in missing]
 
 
 def _recover_bucket(path: Path, files: Files, vfs: str | None, now_ms: int) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import apsw
 
-from bucketry.store.disk import rows, segments
+from bucketry.store.disk import events, rows, segments
 from bucketry.store.disk.errors import IndexDamaged
 
 # table → its columns, its key both ways, how many columns the key has
@@ -36,6 +36,7 @@ _TABLES = {
         "upload_id DESC, part_number DESC",
         2,
     ),
+    "events": ("id, noted_ms, text", "id", "id DESC", 1),  # made with the first event: disk/events.py
 }
 _HARMLESS = ("missing from index", "wrong # of entries in index")
 
@@ -58,6 +59,8 @@ def salvage(path: Path) -> Salvaged:
     try:
         found.is_whole = _is_sound_but_for_indexes(connection)
         for name in _TABLES:
+            if name == "events" and not _has_events(connection):
+                continue
             found.tables[name], is_whole = _read(connection, name)
             found.is_whole &= is_whole
     finally:
@@ -74,6 +77,13 @@ def _is_sound_but_for_indexes(connection: apsw.Connection) -> bool:
     except apsw.Error:
         return False
     return messages == ["ok"] or all(any(part in message for part in _HARMLESS) for message in messages)
+
+
+def _has_events(connection: apsw.Connection) -> bool:
+    try:
+        return events.is_there(connection)
+    except apsw.Error:
+        return False
 
 
 def _read(connection: apsw.Connection, table: str) -> tuple[list[rows.Row], bool]:

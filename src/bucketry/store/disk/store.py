@@ -26,7 +26,7 @@ from bucketry.store.disk import changes, check, garbage, recovery, schema
 from bucketry.store.disk.bucket import SEGMENTS_FOLDER, Bucket
 from bucketry.store.disk.commit import LOCK_FILE
 from bucketry.store.disk.descriptors import PINS_FILE, Descriptors
-from bucketry.store.disk.errors import BucketMissing, DiskError, from_os
+from bucketry.store.disk.errors import BucketMissing, DiskError, from_os, index_missing
 from bucketry.store.disk.files import Files
 from bucketry.store.disk.garbage import Collected
 from bucketry.store.disk.index import INDEX_FILE
@@ -91,7 +91,7 @@ class Disk:
         await asyncio.to_thread(self._commit_pool.shutdown)
 
     def bucket(self, name: str, bucket_id: str) -> Bucket:
-        """The handle of a bucket: cheap, ask for it each time. BucketMissing."""
+        """The handle of a bucket: cheap, ask for it each time. BucketMissing; IndexDamaged: its index is gone."""
         folder = f"{name}.{bucket_id}"
         bucket = self._buckets.get(folder)
         if bucket is None:
@@ -102,7 +102,7 @@ class Disk:
     def _open(self, folder: str) -> Bucket:
         path = self._root / folder
         if not (path / INDEX_FILE).is_file():
-            raise BucketMissing(f"bucket {folder} is not on this disk")
+            raise index_missing(path)
         bucket = Bucket(
             path,
             files=self._files,

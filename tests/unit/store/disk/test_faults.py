@@ -186,14 +186,17 @@ async def test_unreadable_disk_is_said_so(tmp_path: Path) -> None:
 
 
 class FaultyIndex(apsw.VFS):
-    """SQLite's way to the disk, on which no file takes another byte while `is_full`, or no sync succeeds."""
+    """SQLite's way to the disk: no file takes a byte while `is_full`, no sync succeeds, or no file opens."""
 
     def __init__(self, name: str) -> None:
         self.is_full = False
         self.is_unsyncable = False
+        self.is_closed = False
         super().__init__(name, "")
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802 - SQLite's name
+        if self.is_closed:
+            raise apsw.CantOpenError("too many open files")
         return _FaultyFile(self, name, flags)
 
 
@@ -263,6 +266,61 @@ async def test_commit_that_could_not_be_synced_is_whole_or_absent_after_a_crash(
         await disk.collect_garbage()
         assert await disk.check(deep=True) == []
         assert segment_bytes(bucket) < sum(entry.size for entry in bucket.list_objects().entries) + 100_000
+    await disk.close()
+    vfs.unregister()
+
+
+async def test_bucket_whose_index_is_gone_is_never_removed(tmp_path: Path) -> None:
+    disk = open_disk(tmp_path)
+    bucket = await make_bucket(disk)
+    await put(bucket, "key", bytes(100_000))
+    await disk.close()
+    (bucket.folder / "index.sqlite").unlink()
+    disk = open_disk(tmp_path)
+    with pytest.raises(IndexDamaged, match="fsck --rebuild"):
+        disk.bucket(NAME, ID)
+    with pytest.raises(IndexDamaged):
+        await disk.remove_bucket(NAME, ID)
+    for known in ([(NAME, ID)], []):
+        await disk.recover(known)
+    (reason,) = await disk.damaged([(NAME, ID)])
+    assert "fsck --rebuild" in reason
+    assert [finding.kind for finding in await disk.check()] == ["index"]
+    assert segment_bytes(bucket) > 100_000
+    await disk.close()
+
+
+async def test_locks_that_a_copy_left_out_are_made_anew_and_no_reason_to_remove_the_bucket(tmp_path: Path) -> None:
+    disk = open_disk(tmp_path)
+    bucket = await make_bucket(disk)
+    await put(bucket, "key", bytes(100_000))
+    await disk.close()
+    for path in bucket.folder.glob("*.lock"):
+        path.unlink()
+    disk = open_disk(tmp_path)
+    with pytest.raises(WriteFailed):
+        await disk.remove_bucket(NAME, ID)
+    assert len(await disk.recover([(NAME, ID)])) == 2
+    assert await disk.recover([(NAME, ID)]) == []
+    await put(disk.bucket(NAME, ID), "key", b"data")
+    await disk.collect_garbage()
+    assert await disk.check(deep=True) == []
+    await disk.close()
+
+
+async def test_index_that_does_not_open_just_now_is_not_taken_for_a_removed_bucket(tmp_path: Path) -> None:
+    vfs = FaultyIndex("closed")
+    disk = open_disk(tmp_path, vfs="closed")
+    bucket = await make_bucket(disk)
+    await put(bucket, "key", b"data")
+    bucket.rest()
+    vfs.is_closed = True
+    with pytest.raises(ReadFailed):
+        bucket.get("key")
+    with pytest.raises(ReadFailed):
+        await disk.remove_bucket(NAME, ID)
+    vfs.is_closed = False
+    assert await read(bucket, "key") == b"data"
     await disk.close()
     vfs.unregister()
 
