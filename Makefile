@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 4
+# Without its bytecode kept, each of the servers that tests start would compile all modules anew, for half a second.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run test test-all lint format osb-check docs docs-check bench bench-broker bench-flame conformance fuzz check lock clean
@@ -16,6 +18,7 @@ $(VENV)/.runtime: requirements.lock pyproject.toml
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Needs Python 3.11 or newer; $(PYTHON) is older. Say PYTHON=… and remove $(VENV)." >&2; exit 1; }
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q src
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+import bucketry
 from bench.presign import REGION, Presigner
 
 BIN = Path(sys.executable).parent
@@ -170,6 +172,8 @@ class Bucketry(Measured):
         self.admin: dict[str, Any] = {}
 
     def start(self) -> Measured:
+        # As pip does when it installs; where the environment forbids bytecode, each start would compile all modules.
+        compileall.compile_dir(Path(bucketry.__file__).parent, quiet=2)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.version = subprocess.run(
             [BIN / "bucketry", "--version"], capture_output=True, text=True, check=True
