@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bucketry.marketplace.domain.engine_ports import Engine
+from bucketry.marketplace.domain.turns import Turns
 from bucketry.marketplace.engines.aws import Login, make_aws_engine
 from bucketry.marketplace.engines.ceph import CephEngine
 from bucketry.marketplace.engines.embedded import make_embedded_engine
@@ -25,11 +26,12 @@ class OpenEngine(Engine, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What an engine may need to know of the server that it is made for."""
+    """What an engine may need to know of the server that it is made for. `turns`: None where it is alone."""
 
     settings: Settings
     addresses: Addresses
     admin: Admin
+    turns: Turns | None = None
 
 
 def _embedded(name: str, settings: EmbeddedEngine, house: House) -> OpenEngine:
@@ -66,7 +68,7 @@ def _aws(name: str, settings: AwsEngine, _house: House) -> OpenEngine:
     )
 
 
-def _ceph(name: str, settings: CephSettings, _house: House) -> OpenEngine:
+def _ceph(name: str, settings: CephSettings, house: House) -> OpenEngine:
     scheme, _, _ = settings.endpoint.partition("://")
     return CephEngine(
         name=name,
@@ -78,6 +80,7 @@ def _ceph(name: str, settings: CephSettings, _house: House) -> OpenEngine:
         bucket_prefix=settings.bucket_prefix,
         website_host=settings.website_domain,
         website_scheme=scheme,
+        turns=house.turns,
     )
 
 
@@ -89,12 +92,14 @@ KINDS: Mapping[str, Callable[[str, Any, House], OpenEngine]] = {
 }
 
 
-def make_engines(settings: Settings, addresses: Addresses, admin: Admin) -> dict[str, OpenEngine]:
+def make_engines(
+    settings: Settings, addresses: Addresses, admin: Admin, turns: Turns | None = None
+) -> dict[str, OpenEngine]:
     """All engines of the settings, by name. Nobody is asked yet. Close each of them at the end.
 
     Raises SettingsError.
     """
-    house = House(settings, addresses, admin)
+    house = House(settings, addresses, admin, turns)
     return {name: make_engine(name, engine, house) for name, engine in settings.engines.items()}
 
 

@@ -58,7 +58,7 @@ async def open_marketplace(
         records = open_records(records_url(folder, settings))
     except (NewerRecords, RecordsUnavailable) as problem:
         raise ServeError(str(problem)) from None
-    engines = make_engines(settings, addresses, admin)
+    engines = make_engines(settings, addresses, admin, turns=records)
     marketplace: Marketplace | None = None
     try:
         envelope = keys.envelope(MARKETPLACE_RECORDS)

@@ -19,6 +19,7 @@ from moto.server import ThreadedMotoServer
 
 from bucketry.kernel import ids
 from bucketry.marketplace.domain.engine_ports import AccessKey, BucketSettings
+from bucketry.marketplace.domain.turns import Turns
 from bucketry.marketplace.engines.aws import AwsAccount, Login, make_aws_engine
 from bucketry.marketplace.engines.ceph import CephEngine
 from bucketry.marketplace.engines.embedded import make_embedded_engine
@@ -137,13 +138,15 @@ def _of_ceph(request: pytest.FixtureRequest) -> EngineUnderTest:
     return on_ceph(request.getfixturevalue("ceph"))
 
 
-def on_ceph(cluster: Cluster) -> EngineUnderTest:
+def on_ceph(cluster: Cluster, turns: Turns | None = None) -> EngineUnderTest:
+    """`turns`: those of several engines for the same gateway."""
     engine = CephEngine(
         name="tested",
         endpoint_url=cluster.url,
         access_key_id=cluster.access_key_id,
         secret_access_key=cluster.secret_access_key,
         website_host=cluster.website_host,
+        turns=turns,
     )
     return EngineUnderTest(engine, cluster.url, cluster.key, is_enforcing=True, cluster=cluster)
 

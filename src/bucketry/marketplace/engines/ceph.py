@@ -19,6 +19,7 @@ from bucketry.marketplace.domain.engine_ports import (
     Rights,
     Usage,
 )
+from bucketry.marketplace.domain.turns import Turns, TurnsHere
 from bucketry.marketplace.engines import (
     buckets,
     ceph_admin,
@@ -41,7 +42,8 @@ class CephEngine:
     """See engine_ports.Engine. One for each process; call close() at its end.
 
     `endpoint_url` is where users and the marketplace reach the gateway, or the balancer before several. A bucket's
-    website is `WEBSITE_SCHEME://BUCKET.WEBSITE_HOST`; "" where the gateway serves none.
+    website is `WEBSITE_SCHEME://BUCKET.WEBSITE_HOST`; "" where the gateway serves none. `turns`: those of all processes
+    that change policies there; None: there is this one alone.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class CephEngine:
         bucket_prefix: str = "bkt-",
         website_host: str = "",
         website_scheme: str = "http",
+        turns: Turns | None = None,
     ) -> None:
         self.name = name
         self._url = endpoint_url.rstrip("/")
@@ -65,7 +68,7 @@ class CephEngine:
         endpoint = Endpoint(self._url, self._url, region, access_key_id, secret_access_key)
         self._connection = Connection(name, endpoint)
         self._gateway = Gateway(self._connection, admin_path)
-        self._policies = Policies(self._gateway)
+        self._policies = Policies(self._gateway, turns or TurnsHere())
 
     async def warm_up(self) -> None:
         """Make the clients now, so that the first order need not wait for it. Asks the gateway nothing."""

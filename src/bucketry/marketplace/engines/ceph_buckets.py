@@ -1,20 +1,18 @@
 """Buckets of Ceph's gateway that its own way of working asks for: policies, quotas. The rest is in buckets.py.
 
-Policies are changed by reading and writing them, which the gateway does not do in one step. Two of this process never
-change the same one at once. Two processes don't either while they hold the bucket's instance, as orders and bindings
-do; a binding that is revoked leaves the policies of its additional buckets without that, so of two servers one may undo
-what the other writes in those milliseconds. Reconciling finds and mends it.
+Policies are changed by reading and writing them, which the gateway does not do in one step. So each change has its
+turn, between all servers that share the records (domain/turns.py): a hold on the instance of the bucket would not do,
+since keys of other instances may reach it, too.
 """
 
 from __future__ import annotations
 
-import contextlib
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 from bucketry.marketplace.domain.engine_ports import BucketSettings, Usage
 from bucketry.marketplace.domain.errors import EngineRefused
+from bucketry.marketplace.domain.turns import Turns
 from bucketry.marketplace.engines import buckets, ceph_admin, ceph_policy
 from bucketry.marketplace.engines.buckets import GONE
 from bucketry.marketplace.engines.ceph_asking import Gateway
@@ -27,10 +25,9 @@ OWNERSHIP = "ObjectWriter"  # the only one that there is
 class Policies:
     """The policies of the marketplace's buckets."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, turns: Turns) -> None:
         self._gateway = gateway
-        self._changing: dict[str, _Turn] = {}
-        self._lock = threading.Lock()
+        self._turns = turns
 
     def text(self, bucket: str) -> str | None:
         """The document as it is, None where there is none. Raises ClientError."""
@@ -45,8 +42,8 @@ class Policies:
 
     def change(self, bucket: str, change: Callable[[Access], Access], is_repair: bool = False) -> None:
         """Write the policy anew where the change makes a difference. `is_repair`: also one that nobody can read, which
-        then lets in nobody. Raises ClientError, EngineRefused."""
-        with self._turn(bucket):
+        then lets in nobody. Raises ClientError, EngineRefused, Busy, RecordsUnavailable."""
+        with self._turns.turn(f"{self._gateway.connection.engine_name}/{bucket}"):
             before = self.text(bucket)
             try:
                 access = ceph_policy.parse(before)
@@ -66,30 +63,6 @@ class Policies:
                     f"the engine {self._gateway.connection.engine_name}. Delete some that are no longer used."
                 )
             self._gateway.connection.s3.put_bucket_policy(Bucket=bucket, Policy=text)
-
-    @contextlib.contextmanager
-    def _turn(self, bucket: str) -> Iterator[None]:
-        with self._lock:
-            turn = self._changing.setdefault(bucket, _Turn())
-            turn.waiting += 1
-        try:
-            with turn.lock:
-                yield
-        finally:
-            with self._lock:
-                turn.waiting -= 1
-                if not turn.waiting:
-                    del self._changing[bucket]
-
-
-class _Turn:
-    """Those who want to change one policy."""
-
-    __slots__ = ("lock", "waiting")
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.waiting = 0
 
 
 def check(settings: BucketSettings, engine_name: str) -> None:

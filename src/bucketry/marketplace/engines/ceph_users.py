@@ -13,6 +13,7 @@ from bucketry.marketplace.engines import ceph_admin, ceph_buckets
 from bucketry.marketplace.engines.ceph_admin import GatewayUser
 from bucketry.marketplace.engines.ceph_asking import Gateway
 from bucketry.marketplace.engines.ceph_buckets import Policies
+from bucketry.marketplace.engines.ceph_policy import Access
 from bucketry.marketplace.engines.connection import code_of
 
 
@@ -36,15 +37,27 @@ def grant(
 
 
 def restrict(gateway: Gateway, policies: Policies, uid: str, buckets: Sequence[str], rights: Rights) -> None:
-    """Leave the user these buckets, with these rights."""
+    """Leave the user these buckets, with these rights. It may be revoked meanwhile."""
+    from botocore.exceptions import ClientError
+
     with gateway.connection.doing("changing the rights of credentials"):
         user = find(gateway, uid)
         if user is None:
             return
         before, labels = ceph_admin.described(user.display_name)
         ceph_buckets.forget(policies, [bucket for bucket in before if bucket not in buckets], user.arn)
-        ceph_buckets.allow(policies, list(buckets), lambda access: access.with_binding(user.arn, rights))
-        gateway.ask(ceph_admin.rename_user(uid, ceph_admin.describe(list(buckets), labels)))
+
+        def let_in(access: Access) -> Access:
+            # One without keys is being removed, and is perhaps out of the policy already.
+            now = find(gateway, uid)
+            return access.with_binding(user.arn, rights) if now and now.keys else access.without_binding(user.arn)
+
+        ceph_buckets.allow(policies, list(buckets), let_in)
+        try:
+            gateway.ask(ceph_admin.rename_user(uid, ceph_admin.describe(list(buckets), labels)))
+        except ClientError as error:
+            if code_of(error) != "NoSuchUser":
+                raise
 
 
 def revoke(gateway: Gateway, policies: Policies, uid: str) -> None:

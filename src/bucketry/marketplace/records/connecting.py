@@ -42,6 +42,11 @@ def is_sqlite(url: str) -> bool:
     return sa.make_url(_known(url)).get_backend_name() == "sqlite"
 
 
+def sqlite_file(url: str) -> Path:
+    """What sqlite_url() was made of."""
+    return Path(sa.make_url(url).database or "")
+
+
 def sqlite_url(path: Path) -> str:
     """The URL of an SQLite file."""
     return str(sa.URL.create("sqlite", database=str(path)))
@@ -87,15 +92,16 @@ def sqlite_engine(url: str, connections: int) -> sa.Engine:
     return engine
 
 
-def postgresql_engine(url: str, connections: int, *, is_quick: bool) -> sa.Engine:
+def postgresql_engine(url: str, connections: int, *, is_quick: bool, is_asked: bool = False) -> sa.Engine:
     """`is_quick`: see above. Connections are not asked whether they live before they are used (that costs a way there
-    and back each time): what a broken one was asked is asked again of another, see database.py."""
+    and back each time), but with `is_asked`: what a broken one was asked is asked again of another, see database.py."""
     parsed = sa.make_url(_known(url))
     options = {name: value for name, value in _POSTGRESQL_OPTIONS.items() if name not in parsed.query}
     engine = sa.create_engine(
         parsed,
         pool_size=connections,
         max_overflow=0,
+        pool_pre_ping=is_asked,
         pool_use_lifo=True,  # the ones in use have their statements prepared
         hide_parameters=True,
         connect_args=options,
@@ -134,6 +140,12 @@ def meaning(error: IntegrityError) -> Exception:
     if text.startswith("fk_") or text == "FOREIGN KEY constraint failed":
         return StillReferenced()
     return error
+
+
+def was_kept_waiting(error: Exception) -> bool:
+    """Whether another had what was asked for, for too long: a lock, or all connections."""
+    sqlstate = getattr(getattr(error, "orig", None), "sqlstate", None)
+    return isinstance(error, sa.exc.TimeoutError) or sqlstate == "55P03"  # lock_not_available
 
 
 _TAKEN_BACK = ("40001", "40P01")  # serialization failure, deadlock: the server has taken the transaction back

@@ -18,10 +18,12 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from bucketry.kernel import logs
 from bucketry.kernel.clock import system_clock_ms
+from bucketry.marketplace.domain.errors import Busy
 from bucketry.marketplace.domain.record_ports import RecordsUnavailable
 from bucketry.marketplace.records import connecting
 from bucketry.marketplace.records.connecting import IS_BRIEF, IS_WRITE
 from bucketry.marketplace.records.shared_clock import SharedClock
+from bucketry.marketplace.records.turns import FileTurns, PostgresqlTurns
 
 HEAD = "0004"  # the newest migration; a test compares
 _THREADS = 8
@@ -49,6 +51,7 @@ class Database:
         self._reader: sa.Engine
         self._writer: sa.Engine
         self._brief: sa.Engine
+        self._turns: FileTurns | PostgresqlTurns
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="records")
         if self._is_sqlite:
             self.engine = connecting.sqlite_engine(url, _THREADS + 1)
@@ -56,10 +59,13 @@ class Database:
             self._writer = self.engine.execution_options(**{IS_WRITE: True})
             self._brief = self.engine.execution_options(**{IS_WRITE: True, IS_BRIEF: True})
             self._writing = ThreadPoolExecutor(1, thread_name_prefix="records-writer")
+            file = connecting.sqlite_file(url)
+            self._turns = FileTurns(file.with_name(f"{file.name}-turns"))
         else:
             self.engine = self._writer = connecting.postgresql_engine(url, _THREADS, is_quick=False)
             self._reader = self._brief = connecting.postgresql_engine(url, _THREADS, is_quick=True)
             self._writing = self._threads
+            self._turns = PostgresqlTurns(url, _THREADS)
         self._clock = None if self._is_sqlite else SharedClock(self._ask_time)
 
     async def read(self, work: Callable[[sa.Connection], _Result]) -> _Result:
@@ -98,6 +104,17 @@ class Database:
             "The marketplace's database can't be reached or can't work now. Repeat the request later; what was under "
             "way is finished or undone then."
         )
+
+    @contextlib.contextmanager
+    def turn(self, name: str) -> Iterator[None]:
+        """See domain/turns.py."""
+        try:
+            with self._turns.turn(name):
+                yield
+        except SQLAlchemyError as error:
+            if connecting.was_kept_waiting(error):
+                raise Busy("Another operation on the same bucket takes long; try again when it is done.") from None
+            raise self._unavailable(error) from None
 
     # ---- time
 
@@ -177,6 +194,7 @@ class Database:
         """Wait for what runs, then close the connections."""
         self._writing.shutdown()
         self._threads.shutdown()
+        self._turns.close()
         self.engine.dispose()
         self._reader.dispose()
 

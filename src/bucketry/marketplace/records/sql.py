@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 import sqlalchemy as sa
 
 from bucketry.marketplace.records.adoption import AdoptionQueries
@@ -26,6 +28,10 @@ class SqlRecords(
 
     def clock_ms(self) -> int:
         return self._database.clock_ms()
+
+    def turn(self, name: str) -> AbstractContextManager[None]:
+        """See domain/turns.py."""
+        return self._database.turn(name)
 
     async def check(self) -> None:
         await self._database.read(lambda connection: connection.execute(_ANYTHING))
