@@ -13,6 +13,7 @@ import pytest
 from bucketry.kernel import ids
 from bucketry.marketplace.domain.engine_ports import AccessKey, Permissions, Rights
 from bucketry.marketplace.engines import ceph_policy
+from bucketry.marketplace.engines.ceph import CephEngine
 from bucketry.marketplace.records.sql import open_records
 from tests.contract.engines.conftest import EngineUnderTest, on_ceph
 from tests.kit.ceph import Cluster
@@ -71,7 +72,8 @@ async def test_a_key_revoked_on_one_server_while_another_limits_it_is_named_nowh
 ) -> None:
     (bucket, other), guid = await two[0].buckets(2), ids.guid()
     await two[0].engine.grant(guid, [bucket, other], Rights(), {})
-    policies, looked, go_on = two[0].engine._policies, threading.Event(), threading.Event()  # type: ignore[union-attr]
+    assert isinstance(two[0].engine, CephEngine)
+    policies, looked, go_on = two[0].engine._policies, threading.Event(), threading.Event()
     change = policies.change
 
     def later(*arguments: Any, **named: Any) -> None:
