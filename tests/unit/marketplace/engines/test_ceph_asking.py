@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from bucketry.marketplace.domain.errors import EngineRefused, EngineUnavailable
+from bucketry.marketplace.domain.turns import TurnsHere
 from bucketry.marketplace.engines import ceph_admin, ceph_asking, ceph_users
 from bucketry.marketplace.engines.ceph_asking import Gateway
 from bucketry.marketplace.engines.ceph_buckets import Policies
@@ -89,6 +90,6 @@ def test_a_user_that_is_gone_is_revoked() -> None:
     gone = (404, b'{"Code":"NoSuchUser"}')
     connection = Answering(gone)
     gateway = Gateway(connection, "admin")
-    ceph_users.revoke(gateway, Policies(gateway), "bucketry-x")
+    ceph_users.revoke(gateway, Policies(gateway, TurnsHere()), "bucketry-x")
     assert [request.method for request in connection.asked] == ["GET"]
     assert connection.asked[0].url.endswith(f"/admin/{ceph_admin.get_user('bucketry-x').target}")
