@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,18 @@ BUCKET = "full-bucket"
 MIB = 1 << 20
 DISK_BYTES = 160 * MIB
 FILLINGS = 20
+
+
+def take_all(path: Path) -> None:
+    """Take the disk to its last byte, as a log beside the store might."""
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY)
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                os.write(descriptor, bytes(4096))
+    finally:
+        os.close(descriptor)
+    assert os.statvfs(path).f_bavail == 0
 
 
 @pytest.fixture
@@ -100,13 +114,58 @@ def test_full_disk_refuses_writes_and_nothing_else(server: Server) -> None:
 
 def _await_room(client: Any) -> None:
     """Put what the deletes made room for: the garbage run gives it back within its interval."""
-    import time
+    insist(client.put_object, Bucket=BUCKET, Key="again", Body=bytes(5 * MIB))
 
+
+def insist(action: Any, **arguments: Any) -> None:
+    """Ask again until there is room."""
     deadline = time.monotonic() + 30
     while True:
         try:
-            client.put_object(Bucket=BUCKET, Key="again", Body=bytes(5 * MIB))
+            action(**arguments)
             return
         except ClientError:
             assert time.monotonic() < deadline, "no room comes back"
             time.sleep(0.1)
+
+
+@pytest.mark.slow
+def test_deletes_and_revocations_go_on_where_others_take_the_last_byte(server: Server) -> None:
+    client, iam = server.client(), server.client("iam")
+    client.create_bucket(Bucket=BUCKET)
+    client.put_object(Bucket=BUCKET, Key="little", Body=b"x")  # gives nothing back to the disk when it goes
+    client.put_object(Bucket=BUCKET, Key="large", Body=bytes(MIB))
+    server.run("create-service", "s3", "basic", "ordered")
+    server.run("create-service-key", "ordered", "key")
+    disk = server.data.parent
+    take_all(disk / "log")
+    insist(client.delete_object, Bucket=BUCKET, Key="little")
+    iam.create_user(UserName="during")
+    server.run("delete-service-key", "ordered", "key", "-f")
+    assert "what was kept for deletes is given up" in server.log.read_text()
+
+    take_all(disk / "another-log")  # all that was kept, too: what can't be done says why
+    tags = {"TagSet": [{"Key": "a", "Value": "v" * 200}]}
+    assert _refused(client.put_bucket_tagging, Bucket=BUCKET, Tagging=tags) == (507, "InsufficientStorage")
+    assert _refused(iam.create_user, UserName="refused") == (500, "ServiceFailure")
+    ordering = server.run("create-service-key", "ordered", "another", check=False)
+    assert (ordering.returncode, "no room on the disk" in ordering.stderr) == (1, True)
+    assert client.get_object(Bucket=BUCKET, Key="large")["Body"].read() == bytes(MIB)
+    assert "Traceback" not in server.log.read_text()
+
+    for name in ("log", "another-log"):
+        (disk / name).unlink()
+    client.delete_object(Bucket=BUCKET, Key="large")
+    insist(client.put_object, Bucket=BUCKET, Key="again", Body=bytes(5 * MIB))
+    server.run("create-service-key", "ordered", "another")
+    deadline = time.monotonic() + 30
+    while not (server.data / "last-room").exists():
+        assert time.monotonic() < deadline, "the last room is not kept again"
+        time.sleep(0.1)
+
+
+def _refused(action: Any, **arguments: Any) -> tuple[int, str]:
+    """(status, code)."""
+    with pytest.raises(ClientError) as refused:
+        action(**arguments)
+    return refused.value.response["ResponseMetadata"]["HTTPStatusCode"], refused.value.response["Error"]["Code"]

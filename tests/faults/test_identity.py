@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import apsw
 import pytest
 
 from bucketry.kernel.envelope import Envelope
+from bucketry.store.identity.errors import IdentityUnwritable
 from bucketry.store.identity.holders import USER
 from bucketry.store.identity.store import Identity
 from tests.faults.machine import Image, write_out
@@ -103,7 +103,7 @@ async def fail_once(root: Path, failing: str, at: int, fault: Fault) -> bool:
             seam.fail(at, fault)
             try:
                 await change(identity, account.account_id)
-            except apsw.Error:
+            except IdentityUnwritable:
                 seam.mend()
                 identity.refresh()
                 assert observe(identity) == before

@@ -52,8 +52,8 @@ STORY: dict[str, Operation] = {
 }
 
 
-# What the seam leaves to the system: it changes nothing on the disk.
-NO_CHANGE = {"space", "size", "link_count", "start_writeback", "try_lock", "unlock", "unpin", "find_pin"}
+# What the seam leaves to the system: it changes nothing on the disk that must last.
+NO_CHANGE = {"allocate", "space", "size", "link_count", "start_writeback", "try_lock", "unlock", "unpin", "find_pin"}
 
 
 @dataclass

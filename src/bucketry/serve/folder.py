@@ -91,8 +91,9 @@ class DataFolder:
                 if problem.errno not in (errno.EAGAIN, errno.EACCES):
                     raise
             else:
-                os.ftruncate(descriptor, 0)
-                os.write(descriptor, f"{os.getpid()}\n".encode())
+                with contextlib.suppress(OSError):  # no room: then who comes second waits before it is told
+                    os.ftruncate(descriptor, 0)
+                    os.write(descriptor, f"{os.getpid()}\n".encode())
                 return descriptor
             if self._holder_lives() or time.monotonic() > deadline:
                 raise FolderInUse(

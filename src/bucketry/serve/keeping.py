@@ -8,9 +8,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from bucketry.kernel import logs
+from bucketry.serve.folder import DataFolder
 from bucketry.serve.settings import Settings, webhook_secret
 from bucketry.serve.worker import Life
 from bucketry.store.gateway.context import Services
+from bucketry.store.keeper import last_room
+from bucketry.store.keeper.last_room import LastRoom
 from bucketry.store.keeper.lifecycle import Lifecycle
 
 log = logs.get("keeper")
@@ -25,12 +28,13 @@ class Chore:
     run: Callable[[asyncio.Event], Awaitable[object]]
 
 
-async def keep(life: Life, services: Services, settings: Settings) -> None:
+async def keep(life: Life, folder: DataFolder, services: Services, settings: Settings) -> None:
     """Do all chores until `life.stop`; each ends at its next step."""
     rules = Lifecycle(services, settings.store.lifecycle_day_seconds * 1000)
     chores = [
         Chore("the garbage run", settings.store.garbage_seconds, lambda _stop: services.disk.collect_garbage()),
         Chore("the lifecycle run", rules.interval_seconds, rules.run),
+        Chore("the look at the disk's room", last_room.INTERVAL_SECONDS, LastRoom(folder.root).run),
     ]
     if settings.notifications.webhook_url:
         from bucketry.store.keeper.webhook import INTERVAL_SECONDS, Webhook  # its HTTP client takes 10 MB and 0.2 s

@@ -16,6 +16,7 @@ from bucketry.serve.master_keys import MasterKeys
 from bucketry.serve.settings import Settings
 from bucketry.serve.store_half import open_disk, open_identity
 from bucketry.store.identity.store import Identity
+from bucketry.store.keeper.last_room import LastRoom
 
 log = logs.get("recovery")
 MARKETPLACE_ACCOUNT = "marketplace"
@@ -24,6 +25,7 @@ MARKETPLACE_ACCOUNT = "marketplace"
 async def prepare(folder: DataFolder, keys: MasterKeys, settings: Settings, addresses: Addresses) -> None:
     """Make or mend all that workers expect. Safe to repeat after a crash at any line."""
     read_catalog(settings)
+    LastRoom(folder.root).look()  # or nothing below could be written on a disk without room
     admin = folder.read_admin()
     broker_password = _broker_password(settings, admin)
     identity = open_identity(folder, keys)

@@ -136,7 +136,7 @@ def _bodies(
 
         async def work(life: worker.Life) -> None:
             life.on_reload = lambda: reload(None)
-            await keeping.keep(life, services, settings)
+            await keeping.keep(life, folder, services, settings)
 
         with store_half.open_services(folder, keys, settings, addresses) as services:
             worker.run(work, life_pipe, ready_pipe)

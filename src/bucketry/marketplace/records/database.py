@@ -20,7 +20,7 @@ from bucketry.kernel import logs
 from bucketry.kernel.clock import system_clock_ms
 from bucketry.marketplace.domain.errors import Busy
 from bucketry.marketplace.domain.record_ports import RecordsUnavailable
-from bucketry.marketplace.records import connecting
+from bucketry.marketplace.records import connecting, sqlite_driver
 from bucketry.marketplace.records.connecting import IS_BRIEF, IS_WRITE
 from bucketry.marketplace.records.shared_clock import SharedClock
 from bucketry.marketplace.records.turns import FileTurns, PostgresqlTurns
@@ -90,13 +90,28 @@ class Database:
             except IntegrityError as error:
                 raise connecting.meaning(error) from None
             except SQLAlchemyError as error:
-                if self._is_sqlite or not _is_trouble(error):
+                if self._is_sqlite:
+                    raise (self._disk_trouble(error) or error) from None
+                if not _is_trouble(error):
                     raise
                 # A broken connection in the middle of a commit says nothing about what came of it: never repeated.
                 if attempt < _ATTEMPTS and _left_nothing(error, is_committing):
                     continue
                 raise self._unavailable(error) from None
         raise AssertionError("the last attempt returns or raises")
+
+    def _disk_trouble(self, error: SQLAlchemyError) -> RecordsUnavailable | None:
+        """What to say where SQLite's disk is in trouble, not the statement."""
+        said = error.orig if isinstance(error, DBAPIError) else None
+        if not isinstance(said, sqlite_driver.Unwritable):
+            return None
+        if not said.is_full:
+            return self._unavailable(error)
+        _log.error("no room on the disk for the records; free some space", database=self.name)
+        return RecordsUnavailable(
+            "There is no room on the disk of the marketplace's records. Free some space, deleting objects works; then "
+            "repeat the request."
+        )
 
     def _unavailable(self, error: Exception) -> RecordsUnavailable:
         _log.error("the database of the records can't be used", database=self.name, reason=connecting.reason(error))

@@ -59,7 +59,27 @@ class InternalError(DatabaseError):
     pass
 
 
+class Unwritable(OperationalError):
+    """The disk fails or is full: nothing that another statement could mend."""
+
+    def __init__(self, said: str, *, is_full: bool) -> None:
+        self.is_full = is_full
+        super().__init__(said)
+
+
+_DISK = (
+    apsw.FullError,
+    apsw.IOError,
+    apsw.ReadOnlyError,
+    apsw.CantOpenError,
+    apsw.CorruptError,
+    apsw.NotADBError,
+)
+
+
 def _told(error: apsw.Error) -> Error:
+    if isinstance(error, _DISK):
+        return Unwritable(str(error), is_full=isinstance(error, apsw.FullError))
     return (IntegrityError if isinstance(error, apsw.ConstraintError) else OperationalError)(str(error))
 
 

@@ -2,7 +2,8 @@
 
 The last of the disk is kept for what must go on when it is full: a delete writes to the index before it gives anything
 back, and so do the garbage run, the identity store and the marketplace. So bytes are refused while there is some room
-left: min(128 MiB, a sixteenth of the file system).
+left: min(128 MiB, a sixteenth of the file system). Where others fill the disk beyond that, keeper/last_room.py gives
+some of it back.
 """
 
 from __future__ import annotations
@@ -16,6 +17,11 @@ from bucketry.store.disk.files import Files
 RESERVE_BYTES = 128 << 20
 _RESERVE_SHARE = 16
 _LOOK_SECONDS = 0.05  # a look is a system call; between two of them what was granted is counted
+
+
+def reserve_bytes(total: int) -> int:
+    """What of a file system of so many bytes is kept."""
+    return min(RESERVE_BYTES, total // _RESERVE_SHARE)
 
 
 class Space:
@@ -45,4 +51,4 @@ class Space:
             free, total = self._files.space(self._folder)
         except OSError as error:
             raise from_os(error, f"asking how much room {self._folder} has", is_read=True) from error
-        self._left = free - min(RESERVE_BYTES, total // _RESERVE_SHARE)
+        self._left = free - reserve_bytes(total)

@@ -21,6 +21,7 @@ from bucketry.store.gateway.error_documents import error_response
 from bucketry.store.gateway.handlers import BEFORE_AUTHORISING, HANDLERS, Handler
 from bucketry.store.gateway.http import Request, Response
 from bucketry.store.gateway.server import MAX_CONNECTIONS, HttpServer
+from bucketry.store.identity.errors import IdentityUnwritable
 from bucketry.store.identity.types import BucketRecord
 from bucketry.store.s3 import checksums, names
 from bucketry.store.s3.errors import (
@@ -183,6 +184,9 @@ class Gateway:
             if isinstance(error, disk_errors.IndexDamaged | disk_errors.NewerFormat):
                 return InternalError("This bucket can't be read. Only its operator can mend it; the log says how.")
             return InternalError()
+        if isinstance(error, IdentityUnwritable):
+            _log.error("request failed", reason=str(error), **about)
+            return InsufficientStorage() if error.is_full else InternalError()
         _log.error("request failed", exc_info=error, **about)
         return InternalError()
 

@@ -19,8 +19,10 @@ from typing import TypeVar
 import apsw
 
 from bucketry.store.identity import schema
+from bucketry.store.identity.errors import IdentityUnwritable
 
 T = TypeVar("T")
+_DISK = (apsw.IOError, apsw.ReadOnlyError, apsw.CantOpenError, apsw.CorruptError, apsw.NotADBError)
 
 
 class Database:
@@ -54,7 +56,17 @@ class Database:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
 
     def transaction(self, work: Callable[[apsw.Connection], T]) -> T:
-        """Run `work` in one transaction, durable when this returns; nothing of it stays if it raises. Blocks."""
+        """Run `work` in one transaction, durable when this returns; nothing of it stays if it raises. Blocks.
+        IdentityUnwritable."""
+        try:
+            return self._transact(work)
+        except apsw.FullError:
+            reason = f"no room on the disk for {self.path.name}; free some space, deleting objects works"
+            raise IdentityUnwritable(reason, is_full=True) from None
+        except _DISK as error:
+            raise IdentityUnwritable(f"{self.path.name} failed: {error}", is_full=False) from error
+
+    def _transact(self, work: Callable[[apsw.Connection], T]) -> T:
         with self.locked():
             writer = self._writer
             writer.execute("BEGIN IMMEDIATE")

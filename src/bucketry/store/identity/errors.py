@@ -61,5 +61,13 @@ class SettingConflict(IdentityError):
         super().__init__(f"The setting {which} of the bucket {name} does not allow the change.")
 
 
+class IdentityUnwritable(Exception):
+    """The disk failed a change, which is not there. No answer that a rule asks for, so none of the above."""
+
+    def __init__(self, reason: str, *, is_full: bool) -> None:
+        self.is_full = is_full
+        super().__init__(reason)
+
+
 class UnreadableIdentity(IdentityError):
     """identity.sqlite cannot be opened: a newer format, another program's file, or another master key."""

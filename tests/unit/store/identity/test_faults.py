@@ -10,6 +10,7 @@ import apsw
 import pytest
 
 from bucketry.kernel.envelope import Envelope
+from bucketry.store.identity.errors import IdentityUnwritable
 from bucketry.store.identity.store import Identity
 
 from .clock import TurnableClock
@@ -99,7 +100,7 @@ async def test_change_on_a_failing_disk_is_whole_or_not_there(
         disk.steps_left = step
         try:
             account, key_id, _ = await identity.create_account(f"tenant {step}")
-        except apsw.Error:
+        except IdentityUnwritable:
             failures += 1
             assert {found.account_id for found in identity.accounts()} == before
             identity.refresh()
