@@ -16,10 +16,12 @@ from bucketry.marketplace.domain.engine_ports import (
     BucketNotEmpty,
     BucketSettings,
     Emptied,
+    Fence,
     IdentityFound,
     Inventory,
     Rights,
     Usage,
+    unfenced,
 )
 from bucketry.marketplace.domain.errors import DomainError, EngineRefused, EngineUnavailable
 
@@ -127,12 +129,30 @@ class MemoryEngine:
         return Usage(held.objects, held.size_bytes, held.uploads) if held else Usage(0, 0, 0)
 
     async def grant(
-        self, binding_guid: str, buckets: Sequence[str], rights: Rights, labels: Mapping[str, str]
+        self,
+        binding_guid: str,
+        buckets: Sequence[str],
+        rights: Rights,
+        labels: Mapping[str, str],
+        fence: Fence = unfenced,
     ) -> AccessKey:
+        """A key that was made meanwhile stays beside the new one, as on real engines."""
         await self._pass("grant")
+        if earlier := self._key_ids(binding_guid):
+            await asyncio.to_thread(fence)
+        await asyncio.to_thread(fence)
+        await self._pass("make_key")
         key = AccessKey(ids.access_key_id(), ids.secret_access_key())
-        self.keys[binding_guid] = MemoryKey(key, tuple(buckets), rights, dict(labels))
+        if set(self._key_ids(binding_guid)) - set(earlier):
+            self.keys[binding_guid].other_keys.append(key.access_key_id)
+        else:
+            self.keys[binding_guid] = MemoryKey(key, tuple(buckets), rights, dict(labels))
+        await self._pass("answer_key")
         return key
+
+    def _key_ids(self, binding_guid: str) -> list[str]:
+        held = self.keys.get(binding_guid)
+        return [held.key.access_key_id, *held.other_keys] if held is not None else []
 
     async def restrict(self, binding_guid: str, buckets: Sequence[str], rights: Rights) -> None:
         await self._pass("restrict")
@@ -177,6 +197,16 @@ class MemoryEngine:
         held = self.keys.get(binding_guid)
         if held is not None:
             held.other_keys = [key for key in held.other_keys if key == access_key_id]
+
+    async def drop_key(self, binding_guid: str, access_key_id: str) -> None:
+        await self._pass("drop_key")
+        held = self.keys.get(binding_guid)
+        if held is None:
+            return
+        if held.key.access_key_id != access_key_id:
+            held.other_keys = [key for key in held.other_keys if key != access_key_id]
+        else:
+            del self.keys[binding_guid]
 
     async def remove_identity(self, identity: str) -> None:
         await self._pass("remove_identity")

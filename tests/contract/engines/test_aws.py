@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import boto3
 import pytest
 from structlog.testing import capture_logs
 
@@ -13,7 +14,7 @@ from bucketry.marketplace.domain.engine_ports import AccessKey, BucketSettings, 
 from bucketry.marketplace.domain.errors import EngineRefused, EngineUnavailable
 from bucketry.marketplace.engines.aws import AwsAccount, Login, make_aws_engine
 from tests.kit.aws import actions
-from tests.kit.faulty_proxy import Answer, FaultyProxy, times
+from tests.kit.faulty_proxy import Answer, FaultyProxy, Seen, times
 
 PRIVATE, PUBLIC = BucketSettings(), BucketSettings(is_public=True)
 BUSY = Answer(503, "SlowDown", "Please reduce your request rate.")
@@ -97,6 +98,33 @@ async def test_a_grant_that_broke_off_goes_on_with_one_key(aws: Aws, at: str) ->
     found = await aws.engine.find_identity(guid, [bucket], Rights())
     assert found is not None
     assert (found.access_key_ids, found.has_rights) == ((key.access_key_id,), True)
+
+
+async def test_a_key_whose_answer_was_lost_is_not_left_beside_the_next(aws: Aws, moto: tuple[str, AccessKey]) -> None:
+    """What is asked again, since no answer came, was done by then."""
+    bucket, guid = await aws.bucket(), ids.guid()
+    iam = boto3.client(
+        "iam",
+        endpoint_url=moto[0],
+        region_name="us-east-1",
+        aws_access_key_id="root",
+        aws_secret_access_key="very-secret",
+    )
+    lost: list[str] = []
+
+    def fault(seen: Seen) -> Answer | None:
+        if seen.operation != "CreateAccessKey" or lost:
+            return None
+        made = iam.create_access_key(UserName=aws.engine.identity_name(guid))
+        lost.append(made["AccessKey"]["AccessKeyId"])
+        return BUSY
+
+    aws.proxy.faults.append(fault)
+    key = await aws.engine.grant(guid, [bucket], Rights(), {})
+    found = await aws.engine.find_identity(guid, [bucket], Rights())
+    assert found is not None
+    assert lost
+    assert found.access_key_ids == (key.access_key_id,)
 
 
 # ---- late

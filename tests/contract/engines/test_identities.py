@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from bucketry.kernel import ids
 from bucketry.marketplace.domain.engine_ports import AccessKey, BucketSettings, Permissions, Rights
 from bucketry.marketplace.domain.errors import EngineRefused
+from bucketry.marketplace.domain.record_ports import HoldLost
 from tests.contract.engines.conftest import EngineUnderTest
 
 LABELS = {"bucketry:instance": "i1", "bucketry:space": "späce ~ (x)"}
@@ -19,6 +20,11 @@ LABELS = {"bucketry:instance": "i1", "bucketry:space": "späce ~ (x)"}
 
 def name_of(binding_guid: str) -> str:
     return f"bucketry-{binding_guid}"
+
+
+def lost() -> None:
+    """A fence that nobody passes."""
+    raise HoldLost
 
 
 def is_there(under_test: EngineUnderTest, binding_guid: str) -> bool:
@@ -83,6 +89,30 @@ async def test_a_grant_after_one_that_broke_off_has_one_new_key(under_test: Engi
     assert first.access_key_id != second.access_key_id
     assert keys_of(under_test, guid) == [second.access_key_id]
     assert resources_of(under_test, guid, buckets) == buckets[:1]
+
+
+async def test_a_grant_that_comes_too_late_leaves_the_key_of_another(under_test: EngineUnderTest) -> None:
+    """Whoever was overtaken finds the other's key, and no key of its own is made."""
+    guid, buckets = ids.guid(), await under_test.buckets(1)
+    with pytest.raises(HoldLost):
+        await under_test.engine.grant(guid, buckets, Rights(), LABELS, lost)
+    assert not is_there(under_test, guid) or keys_of(under_test, guid) == []
+    key = await under_test.engine.grant(guid, buckets, Rights(), LABELS)
+    with pytest.raises(HoldLost):
+        await under_test.engine.grant(guid, buckets, Rights(), LABELS, lost)
+    assert keys_of(under_test, guid) == [key.access_key_id]
+    assert resources_of(under_test, guid, buckets) == buckets
+
+
+async def test_a_key_is_dropped_alone(under_test: EngineUnderTest) -> None:
+    guid, buckets = ids.guid(), await under_test.buckets(1)
+    key = await under_test.engine.grant(guid, buckets, Rights(), LABELS)
+    await under_test.engine.drop_key(guid, "AKIAOFANOTHERONE0000")
+    assert keys_of(under_test, guid) == [key.access_key_id]
+    for _ in range(2):
+        await under_test.engine.drop_key(guid, key.access_key_id)
+        assert keys_of(under_test, guid) == []
+    await under_test.engine.drop_key(ids.guid(), key.access_key_id)
 
 
 async def test_a_revocation_leaves_nothing_and_again_is_nothing(under_test: EngineUnderTest) -> None:

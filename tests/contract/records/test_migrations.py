@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +31,7 @@ from bucketry.marketplace.domain.values import (
     Space,
 )
 from bucketry.marketplace.records import database
+from bucketry.marketplace.records.connecting import sqlite_url
 from bucketry.marketplace.records.database import Database, NewerRecords
 from bucketry.marketplace.records.sql import open_records
 from bucketry.marketplace.records.tables import metadata
@@ -122,6 +125,27 @@ def written(version: str) -> dict[str, list[dict[str, Any]]]:
             before = {row.get("guid"): row for row in rows.get(table, [])}
             rows[table] = [before.get(row.get("guid"), {}) | row for row in added]
     return rows
+
+
+# Of the statements that SQLite keeps of each version's tables and indexes. A database out there was made by them, so
+# they never change: what a released migration would need is written in the next one.
+RELEASED = {
+    "0001": "06a3265993108684",
+    "0002": "91f6c82088326f34",
+    "0003": "eeebab5fe168241c",
+    "0004": "3a61d6068ec16334",
+}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_released_migration_makes_what_it_made_then(version: str, tmp_path: Path) -> None:
+    made = Database(sqlite_url(tmp_path / "records.sqlite"))
+    with made.engine.begin() as connection:
+        database.upgrade(connection, version)
+        kept = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name").scalars()
+        statements = "\n".join(" ".join(str(statement).split()) for statement in kept)
+    made.dispose()
+    assert hashlib.sha256(statements.encode()).hexdigest()[:16] == RELEASED[version], statements
 
 
 @pytest.fixture(params=VERSIONS)

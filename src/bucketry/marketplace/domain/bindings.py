@@ -270,8 +270,7 @@ class Bindings(BindingReading):
         if operation is not None:
             operation.record(binding.operation_id)
         try:
-            ready, key = await grant(self._context, instance, binding, buckets)
-            await work.save_binding(ready, last=True)
+            ready, key = await grant(self._context, work, instance, binding, buckets, last=True)
         except DomainError as error:
             if was_promised(operation) or is_told:
                 if not self._finishing.is_binding_to_go_on(binding, error):

@@ -5,7 +5,7 @@ Implementations live in marketplace/engines and are joined by serve/.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -112,6 +112,13 @@ class IdentityFound:
     has_rights: bool
 
 
+Fence = Callable[[], None]  # asked in a thread, before what a latecomer must not do; raises record_ports.HoldLost
+
+
+def unfenced() -> None:
+    """The fence of those whom nobody can overtake."""
+
+
 class BucketNotEmpty(Exception):
     """`Engine.delete_bucket` found something in the bucket and removed nothing."""
 
@@ -156,9 +163,15 @@ class Engine(Protocol):
         ...
 
     async def grant(
-        self, binding_guid: str, buckets: Sequence[str], rights: Rights, labels: Mapping[str, str]
+        self,
+        binding_guid: str,
+        buckets: Sequence[str],
+        rights: Rights,
+        labels: Mapping[str, str],
+        fence: Fence = unfenced,
     ) -> AccessKey:
-        """Make the binding's own identity and key for `buckets`; a key of an earlier try is replaced."""
+        """Make the binding's own identity and key for `buckets`; a key of an earlier try is replaced. `fence` is asked
+        between the look at such keys and their removal, and just before the new one is made."""
         ...
 
     async def restrict(self, binding_guid: str, buckets: Sequence[str], rights: Rights) -> None:
@@ -192,6 +205,10 @@ class Engine(Protocol):
 
     async def keep_key(self, binding_guid: str, access_key_id: str) -> None:
         """Remove the keys of the binding's identity but this one; nothing if there is no identity."""
+        ...
+
+    async def drop_key(self, binding_guid: str, access_key_id: str) -> None:
+        """Remove this key of the binding's identity; nothing if it is gone."""
         ...
 
     async def remove_identity(self, identity: str) -> None:

@@ -183,8 +183,7 @@ class Finishing:
     async def _finish_binding(self, work: Work, instance: Instance, binding: Binding) -> None:
         try:
             buckets = await self._settling.buckets(list(binding.additional_instances))
-            ready, _ = await grant(self._context, instance, binding, buckets)
-            await work.save_binding(ready)
+            await grant(self._context, work, instance, binding, buckets)
         except DomainError as error:
             if self.is_binding_to_go_on(binding, error):
                 raise

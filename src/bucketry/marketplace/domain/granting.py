@@ -6,24 +6,57 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
+from bucketry.kernel import logs
 from bucketry.marketplace.domain import binding_rights
 from bucketry.marketplace.domain.context import Context
-from bucketry.marketplace.domain.engine_ports import AccessKey
+from bucketry.marketplace.domain.engine_ports import AccessKey, Engine
+from bucketry.marketplace.domain.errors import DomainError
+from bucketry.marketplace.domain.holds import Work
+from bucketry.marketplace.domain.record_ports import HoldLost
 from bucketry.marketplace.domain.values import Binding, BindingState, Instance
+
+_log = logs.get("granting")
 
 
 async def grant(
-    context: Context, instance: Instance, binding: Binding, additional_buckets: Sequence[str]
+    context: Context,
+    work: Work,
+    instance: Instance,
+    binding: Binding,
+    additional_buckets: Sequence[str],
+    last: bool = False,
 ) -> tuple[Binding, AccessKey]:
-    """The binding as it is when it is ready, and its pair. A repeat makes another pair; the earlier one ends."""
-    key = await context.engine(instance.engine).grant(
+    """Make the binding's pair and record it: the binding as it is then, and the pair. A repeat makes another pair; the
+    earlier one ends. `last` as in Work.save."""
+    engine = context.engine(instance.engine)
+    key = await engine.grant(
         binding.guid,
         [instance.bucket, *additional_buckets],
         binding_rights.of_binding(binding),
         _labels(instance, binding),
+        work.fence(),
     )
     sealed_key = _seal(context, binding.guid, key)
-    return replace(binding, state=BindingState.READY, sealed_key=sealed_key, operation_id=""), key
+    ready = replace(binding, state=BindingState.READY, sealed_key=sealed_key, operation_id="")
+    try:
+        await work.save_binding(ready, last=last)
+    except HoldLost:
+        await _drop(engine, binding, key)
+        raise
+    return ready, key
+
+
+async def _drop(engine: Engine, binding: Binding, key: AccessKey) -> None:
+    """Another took the order over and made its own pair: nobody was given this one."""
+    try:
+        await engine.drop_key(binding.guid, key.access_key_id)
+    except DomainError as error:
+        _log.warning(
+            "a key that nobody was given is left; `bucketry reconcile --fix` revokes it",
+            binding=binding.guid,
+            access_key_id=key.access_key_id,
+            reason=str(error),
+        )
 
 
 async def revoke(context: Context, instance: Instance, binding: Binding) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from bucketry.kernel import ids
-from bucketry.kernel.clock import ClockMs
+from bucketry.kernel.clock import ClockMs, system_clock_ms
+from bucketry.marketplace.domain.engine_ports import Fence
 from bucketry.marketplace.domain.errors import Busy
 from bucketry.marketplace.domain.record_ports import Duplicate, Held, Hold, HoldLost, Records, RecordsUnavailable
 from bucketry.marketplace.domain.values import Binding, EndedOperation, Instance
@@ -48,18 +50,20 @@ class Work:
         self._is_long = is_long
         self._holder = ids.hex_id()
         self._is_held = False
+        self._confirmed = self._moment()
         self._renewal: asyncio.TimerHandle | None = None
         self._renewing: asyncio.Task[None] | None = None
 
     async def insert(self, instance: Instance) -> bool:
         """Write a new instance, held. False if its guid is taken; raises Duplicate("name"), StillReferenced."""
+        asked = self._moment()
         try:
             await self._records.insert_instance(instance, self._hold())
         except Duplicate as duplicate:
             if duplicate.what == "guid":
                 return False
             raise
-        self._held()
+        self._held(asked)
         return True
 
     async def take(self, is_patient: bool = True) -> Instance | None:
@@ -68,9 +72,10 @@ class Work:
         pause_s = _FIRST_PAUSE_S
         moment = asyncio.get_running_loop().time() + self._moment_ms / 1000
         while True:
+            asked = self._moment()
             taken = await self._records.hold_instance(self.guid, self._hold(), self._clock_ms())
             if isinstance(taken, Instance):
-                self._held()
+                self._held(asked)
                 return taken
             if taken is Held.MISSING:
                 return None
@@ -112,8 +117,30 @@ class Work:
 
     async def check_held(self) -> None:
         """Raises HoldLost; to be asked before the engine is made to undo something after a failure."""
+        asked = self._moment()
         if not await self._records.renew_hold(self.guid, self._hold()):
             raise HoldLost
+        self._confirmed = asked
+
+    def fence(self) -> Fence:
+        """For threads of this process that work for the hold: raises HoldLost unless it surely is had still, which the
+        records are asked for only where a renewal is long ago, or may be: clocks of paused machines stand still."""
+        loop = asyncio.get_running_loop()
+
+        def check() -> None:
+            passed_ms = max(now - then for now, then in zip(self._moment(), self._confirmed, strict=True))
+            if passed_ms * 3 > self._lease_ms * 2:
+                asking = asyncio.run_coroutine_threadsafe(self.check_held(), loop)
+                try:
+                    asking.result(self._lease_ms / 1000)
+                except TimeoutError:
+                    raise HoldLost from None
+
+        return check
+
+    def _moment(self) -> tuple[float, int, int]:
+        """Milliseconds by each clock there is."""
+        return time.monotonic() * 1000, self._clock_ms(), system_clock_ms()
 
     @property
     def is_held(self) -> bool:
@@ -129,8 +156,8 @@ class Work:
     def _hold(self) -> Hold:
         return Hold(self._holder, self._clock_ms() + self._lease_ms)
 
-    def _held(self) -> None:
-        self._is_held = True
+    def _held(self, asked: tuple[float, int, int]) -> None:
+        self._is_held, self._confirmed = True, asked
         self._renewal = asyncio.get_running_loop().call_later(self._lease_ms / 3000, self._begin_to_renew)
 
     def _begin_to_renew(self) -> None:
@@ -148,8 +175,10 @@ class Work:
     async def _renew(self) -> None:
         while True:
             with contextlib.suppress(RecordsUnavailable):  # the lease outlasts a short failure
+                asked = self._moment()
                 if not await self._records.renew_hold(self.guid, self._hold()):
                     return  # lost: the next write says so
+                self._confirmed = asked
             await asyncio.sleep(self._lease_ms / 3000)
 
 

@@ -16,10 +16,12 @@ from bucketry.marketplace.domain.engine_ports import (
     BucketSettings,
     Emptied,
     Engine,
+    Fence,
     IdentityFound,
     Inventory,
     Rights,
     Usage,
+    unfenced,
 )
 from bucketry.marketplace.domain.errors import EngineRefused, EngineUnavailable
 from bucketry.marketplace.engines.adopting import AdoptingSeveral
@@ -129,7 +131,12 @@ class SeveralAccounts(AdoptingSeveral):
     # ---- identities
 
     async def grant(
-        self, binding_guid: str, buckets: Sequence[str], rights: Rights, labels: Mapping[str, str]
+        self,
+        binding_guid: str,
+        buckets: Sequence[str],
+        rights: Rights,
+        labels: Mapping[str, str],
+        fence: Fence = unfenced,
     ) -> AccessKey:
         homes = [await self._home(bucket) for bucket in buckets]
         home = homes[0]
@@ -141,7 +148,7 @@ class SeveralAccounts(AdoptingSeveral):
                     f"Bucket {bucket} is kept in another account of engine {self.name} than bucket {buckets[0]}, out "
                     "of reach of its credentials. Order a key of its own for that service instance."
                 )
-        return await home.grant(binding_guid, buckets, rights, labels)
+        return await home.grant(binding_guid, buckets, rights, labels, fence)
 
     async def restrict(self, binding_guid: str, buckets: Sequence[str], rights: Rights) -> None:
         for account in self.accounts:
@@ -174,6 +181,10 @@ class SeveralAccounts(AdoptingSeveral):
     async def keep_key(self, binding_guid: str, access_key_id: str) -> None:
         for account in self.accounts:
             await account.keep_key(binding_guid, access_key_id)
+
+    async def drop_key(self, binding_guid: str, access_key_id: str) -> None:
+        for account in self.accounts:
+            await account.drop_key(binding_guid, access_key_id)
 
     async def remove_identity(self, identity: str) -> None:
         """In each account, also where one of the others does not answer."""

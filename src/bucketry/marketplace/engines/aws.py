@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bucketry.kernel import logs
-from bucketry.marketplace.domain.engine_ports import AccessKey, Rights
+from bucketry.marketplace.domain.engine_ports import AccessKey, Fence, Rights, unfenced
 from bucketry.marketplace.domain.errors import EngineRefused, EngineUnavailable
 from bucketry.marketplace.engines import aws_regions
 from bucketry.marketplace.engines.accounts import SeveralAccounts
@@ -101,9 +101,14 @@ class AwsAccount(S3IamEngine):
         self._is_nearly_full = False
 
     async def grant(
-        self, binding_guid: str, buckets: Sequence[str], rights: Rights, labels: Mapping[str, str]
+        self,
+        binding_guid: str,
+        buckets: Sequence[str],
+        rights: Rights,
+        labels: Mapping[str, str],
+        fence: Fence = unfenced,
     ) -> AccessKey:
-        key = await super().grant(binding_guid, buckets, rights, labels)
+        key = await super().grant(binding_guid, buckets, rights, labels, fence)
         # From here one may not be allowed in for reasons of one's own: addresses, an end that is near.
         is_limited = bool(rights.source_ips) or rights.ends_ms is not None
         await self._connection.run(_await_key, self._connection, key, buckets[0], is_limited)

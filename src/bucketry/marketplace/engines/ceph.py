@@ -14,10 +14,12 @@ from bucketry.marketplace.domain.engine_ports import (
     BucketAddress,
     BucketSettings,
     Emptied,
+    Fence,
     IdentityFound,
     Inventory,
     Rights,
     Usage,
+    unfenced,
 )
 from bucketry.marketplace.domain.turns import Turns, TurnsHere
 from bucketry.marketplace.engines import (
@@ -115,9 +117,14 @@ class CephEngine:
         return await self._connection.run(ceph_buckets.usage, self._gateway, bucket, most)
 
     async def grant(
-        self, binding_guid: str, buckets: Sequence[str], rights: Rights, labels: Mapping[str, str]
+        self,
+        binding_guid: str,
+        buckets: Sequence[str],
+        rights: Rights,
+        labels: Mapping[str, str],
+        fence: Fence = unfenced,
     ) -> AccessKey:
-        return await self._of_user(ceph_users.grant, self.identity_name(binding_guid), buckets, rights, labels)
+        return await self._of_user(ceph_users.grant, self.identity_name(binding_guid), buckets, rights, labels, fence)
 
     async def restrict(self, binding_guid: str, buckets: Sequence[str], rights: Rights) -> None:
         await self._of_user(ceph_users.restrict, self.identity_name(binding_guid), buckets, rights)
@@ -148,6 +155,9 @@ class CephEngine:
     async def keep_key(self, binding_guid: str, access_key_id: str) -> None:
         uid = self.identity_name(binding_guid)
         await self._connection.run(lambda: ceph_users.keep_key(self._gateway, self._uid(uid), access_key_id))
+
+    async def drop_key(self, binding_guid: str, access_key_id: str) -> None:
+        await self._of_user(ceph_users.drop_key, self.identity_name(binding_guid), access_key_id)
 
     async def remove_identity(self, identity: str) -> None:
         await self._of_user(ceph_users.revoke, identity)

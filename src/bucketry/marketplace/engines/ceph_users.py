@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bucketry.marketplace.domain.engine_ports import AccessKey, Rights
+from bucketry.marketplace.domain.engine_ports import AccessKey, Fence, Rights
 from bucketry.marketplace.engines import ceph_admin, ceph_buckets
 from bucketry.marketplace.engines.ceph_admin import GatewayUser
 from bucketry.marketplace.engines.ceph_asking import Gateway
@@ -18,18 +18,26 @@ from bucketry.marketplace.engines.connection import code_of
 
 
 def grant(
-    gateway: Gateway, policies: Policies, uid: str, buckets: Sequence[str], rights: Rights, labels: Mapping[str, str]
+    gateway: Gateway,
+    policies: Policies,
+    uid: str,
+    buckets: Sequence[str],
+    rights: Rights,
+    labels: Mapping[str, str],
+    fence: Fence,
 ) -> AccessKey:
     """Make the user with its key, then let it in: until then the key opens nothing."""
     from botocore.exceptions import ClientError
 
     with gateway.connection.doing("making the credentials"):
         request = ceph_admin.create_user(uid, ceph_admin.describe(list(buckets), labels))
+        fence()
         try:
             user = gateway.ask_for_user(request)
         except ClientError as error:
             if code_of(error) != "UserAlreadyExists":
                 raise
+            fence()
             _remove(gateway, policies, uid)  # of a try that broke off; nobody was given its key
             user = gateway.ask_for_user(request)
         ceph_buckets.allow(policies, list(buckets), lambda access: access.with_binding(user.arn, rights))
@@ -102,14 +110,23 @@ def _remove(gateway: Gateway, policies: Policies, uid: str) -> None:
             raise
 
 
+def drop_key(gateway: Gateway, _policies: Policies, uid: str, access_key_id: str) -> None:
+    """Remove a key of the user, if it is there."""
+    with gateway.connection.doing("revoking a key of credentials"):
+        _delete_key(gateway, uid, access_key_id)
+
+
 def _delete_keys(gateway: Gateway, user: GatewayUser, but: str = "") -> None:
+    for key in user.keys:
+        if key.access_key_id != but:
+            _delete_key(gateway, user.uid, key.access_key_id)
+
+
+def _delete_key(gateway: Gateway, uid: str, access_key_id: str) -> None:
     from botocore.exceptions import ClientError
 
-    for key in user.keys:
-        if key.access_key_id == but:
-            continue
-        try:
-            gateway.ask(ceph_admin.delete_key(user.uid, key.access_key_id))
-        except ClientError as error:
-            if code_of(error) not in ("NoSuchKey", "InvalidAccessKeyId", "NoSuchUser"):
-                raise
+    try:
+        gateway.ask(ceph_admin.delete_key(uid, access_key_id))
+    except ClientError as error:
+        if code_of(error) not in ("NoSuchKey", "InvalidAccessKeyId", "NoSuchUser"):
+            raise

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bucketry.marketplace.domain.engine_ports import AccessKey
+from bucketry.marketplace.domain.engine_ports import AccessKey, Fence, unfenced
+from bucketry.marketplace.domain.record_ports import HoldLost
 from bucketry.marketplace.engines.connection import Connection, code_of
 from bucketry.marketplace.engines.rights import INLINE_POLICY_CHARACTERS
 
@@ -31,7 +32,9 @@ class Identity:
     boundary: str = ""
 
 
-def grant(connection: Connection, who: Identity, policy: str, labels: Mapping[str, str]) -> AccessKey:
+def grant(
+    connection: Connection, who: Identity, policy: str, labels: Mapping[str, str], fence: Fence = unfenced
+) -> AccessKey:
     """Make the user, its rights, its key, in this order: no key is ever without its limits."""
     from botocore.exceptions import ClientError
 
@@ -44,14 +47,26 @@ def grant(connection: Connection, who: Identity, policy: str, labels: Mapping[st
         except ClientError as error:
             if code_of(error) != "EntityAlreadyExists":
                 raise
-            _delete_keys(connection, who.user)  # of a try that broke off; nobody was given them
+            _delete_keys(connection, who.user, fence=fence)  # of a try that broke off; nobody was given them
             user = iam.get_user(UserName=who.user)["User"]
         # Who was just made may not be known everywhere yet.
         if len(policy) <= INLINE_POLICY_CHARACTERS:
             _put_inline(connection, who.user, policy)
         else:
             _put_managed(connection, who, _policy_arn(user["Arn"]), policy)
-        made = connection.patiently(lambda: iam.create_access_key(UserName=who.user), _is_missing)["AccessKey"]
+
+        def make() -> Any:
+            fence()
+            return iam.create_access_key(UserName=who.user)
+
+        answer = connection.patiently(make, _is_missing)
+        made = answer["AccessKey"]
+        if answer["ResponseMetadata"].get("RetryAttempts"):  # what was asked before may have made another
+            try:
+                _delete_keys(connection, who.user, made["AccessKeyId"], fence)
+            except HoldLost:
+                if_there(iam.delete_access_key, UserName=who.user, AccessKeyId=made["AccessKeyId"])
+                raise
         return AccessKey(made["AccessKeyId"], made["SecretAccessKey"])
 
 
@@ -166,14 +181,23 @@ def delete_keys(connection: Connection, user: str, but: str) -> None:
         _delete_keys(connection, user, but)
 
 
+def drop_key(connection: Connection, user: str, access_key_id: str) -> None:
+    """Remove a key of the user, if it is there."""
+    with connection.doing("revoking a key of credentials"):
+        if access_key_id in (keys_of(connection, user) or ()):  # deleting of a user that is gone may be denied
+            if_there(connection.iam.delete_access_key, UserName=user, AccessKeyId=access_key_id)
+
+
 def delete_all_keys(connection: Connection, user: str) -> None:
     """Remove the user's keys."""
     _delete_keys(connection, user)
 
 
-def _delete_keys(connection: Connection, user: str, but: str = "") -> bool:
-    """Whether there is such a user."""
+def _delete_keys(connection: Connection, user: str, but: str = "", fence: Fence = unfenced) -> bool:
+    """Whether there is such a user. What is made after the fence was asked is never removed."""
     keys = keys_of(connection, user)
+    if keys:
+        fence()
     for key in keys or ():
         if key != but:
             if_there(connection.iam.delete_access_key, UserName=user, AccessKeyId=key)

@@ -14,10 +14,12 @@ from bucketry.marketplace.domain.engine_ports import (
     BucketAddress,
     BucketSettings,
     Emptied,
+    Fence,
     IdentityFound,
     Inventory,
     Rights,
     Usage,
+    unfenced,
 )
 from bucketry.marketplace.domain.errors import EngineRefused
 from bucketry.marketplace.engines import buckets, identities, inspecting, names
@@ -114,13 +116,18 @@ class S3IamEngine(Adopting):
         return await self._connection.run(buckets.usage, self._connection, bucket, most)
 
     async def grant(
-        self, binding_guid: str, buckets: Sequence[str], rights: Rights, labels: Mapping[str, str]
+        self,
+        binding_guid: str,
+        buckets: Sequence[str],
+        rights: Rights,
+        labels: Mapping[str, str],
+        fence: Fence = unfenced,
     ) -> AccessKey:
         policy = policies.of_binding(buckets, rights, self._site.partition)
         who = identities.Identity(
             self.identity_name(binding_guid), self._site.iam_path, self._site.permissions_boundary
         )
-        return await self._connection.run(identities.grant, self._connection, who, policy, labels)
+        return await self._connection.run(identities.grant, self._connection, who, policy, labels, fence)
 
     async def restrict(self, binding_guid: str, buckets: Sequence[str], rights: Rights) -> None:
         policy = policies.of_binding(buckets, rights, self._site.partition)
@@ -156,6 +163,10 @@ class S3IamEngine(Adopting):
     async def keep_key(self, binding_guid: str, access_key_id: str) -> None:
         user = self.identity_name(binding_guid)
         await self._connection.run(identities.delete_keys, self._connection, user, access_key_id)
+
+    async def drop_key(self, binding_guid: str, access_key_id: str) -> None:
+        user = self.identity_name(binding_guid)
+        await self._connection.run(identities.drop_key, self._connection, user, access_key_id)
 
     async def remove_identity(self, identity: str) -> None:
         await self._connection.run(identities.revoke, self._connection, identity)
