@@ -13,6 +13,7 @@ from bucketry.kernel import ids
 from bucketry.marketplace.domain.engine_ports import AccessKey, BucketSettings, Rights
 from bucketry.marketplace.domain.errors import EngineRefused, EngineUnavailable
 from bucketry.marketplace.engines.aws import AwsAccount, Login, make_aws_engine
+from bucketry.marketplace.engines.light import Courier
 from tests.kit.aws import actions
 from tests.kit.faulty_proxy import Answer, FaultyProxy, Seen, times
 
@@ -245,14 +246,21 @@ ACTIONS = {
 }
 
 
-async def test_the_policy_of_the_page_is_what_is_asked_for_and_no_more(aws: Aws) -> None:
+async def test_the_policy_of_the_page_is_what_is_asked_for_and_no_more(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine, asked = aws.engine, set[str]()
 
     def note(model: Any, **_named: Any) -> None:
         service = model.service_model.service_name
         asked.update(f"{service}:{action}" for action in ACTIONS.get(model.name, (model.name,)))
 
-    connection = engine._connection
+    def ask(courier: Courier, operation: str, *rest: Any) -> Any:
+        asked.update(f"{courier.service}:{action}" for action in ACTIONS.get(operation, (operation,)))
+        return of_courier(courier, operation, *rest)
+
+    connection, of_courier = engine._connection, Courier.ask
+    monkeypatch.setattr(Courier, "ask", ask)
     for client in (connection.s3, connection.iam):
         client.meta.events.register("provide-client-params", note)
     full = BucketSettings(

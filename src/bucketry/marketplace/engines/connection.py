@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from bucketry.kernel import logs
 from bucketry.marketplace.domain.engine_ports import AccessKey
 from bucketry.marketplace.domain.errors import EngineRefused, EngineUnavailable
+from bucketry.marketplace.engines.light import Courier, LightIam, LightS3
+from bucketry.marketplace.engines.signing import Signer
 from bucketry.marketplace.engines.wire import Wire
 
 if TYPE_CHECKING:
@@ -211,10 +213,27 @@ class Connection:
                 config=self._config(signature_version="v4"),
             )
         self._session = session
-        if self._wire is not None:
-            for client in (s3, iam):
-                client.meta.events.register("before-send", self._wire.send)
-        return s3, iam
+        if self._wire is None:
+            return s3, iam
+        for client in (s3, iam):
+            client.meta.events.register("before-send", self._wire.send)
+        return self._lightened(self._wire, s3, iam)
+
+    def _lightened(self, wire: Wire, s3: S3Client, iam: IAMClient) -> tuple[S3Client, IAMClient]:
+        """The clients with the calls of light.py, where its way is theirs."""
+        endpoint = self.endpoint
+        if not endpoint.access_key_id or not endpoint.is_path_style:
+            return s3, iam
+        light: list[Any] = []
+        for kind, client, url, region in (
+            (LightS3, s3, endpoint.url, endpoint.region),
+            (LightIam, iam, endpoint.iam_url, endpoint.iam_region or endpoint.region),
+        ):
+            service = client.meta.service_model.service_name
+            signer = Signer(endpoint.access_key_id, endpoint.secret_access_key, region, service)
+            courier = Courier(wire, signer, ATTEMPTS, _user_agent())
+            light.append(kind(client, courier) if url == endpoint.url else client)
+        return light[0], light[1]
 
     def _of_s3(self) -> dict[str, Any]:
         style = "path" if self.endpoint.is_path_style else "virtual"
@@ -229,7 +248,7 @@ class Connection:
             retries={"mode": "standard", "total_max_attempts": attempts},
             max_pool_connections=2 * THREADS,
             parameter_validation=False,  # what goes out is made here; the check costs as much as the rest
-            user_agent=f"bucketry/{version('bucketry')}",  # and none made anew for each request
+            user_agent=_user_agent(),  # and none made anew for each request
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
             proxies=None if self.endpoint.uses_proxies else {},  # {}: not even those of the environment
@@ -283,6 +302,10 @@ class Connection:
                 code,
             )
         return EngineRefused(f"The engine {self.engine_name} refused {what}: {code}: {message}".rstrip(": .") + ".")
+
+
+def _user_agent() -> str:
+    return f"bucketry/{version('bucketry')}"
 
 
 def _without_credentials() -> tuple[type[Exception], ...]:

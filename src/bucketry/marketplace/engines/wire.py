@@ -1,8 +1,9 @@
 """HTTP/1.1 to an engine without TLS and proxies, over kept connections: in place of botocore's own session, whose
 layers cost more than the embedded store's answer. See docs/decisions/0041-light-wire.md.
 
-Botocore makes, signs, repeats and reads requests as always; its event `before-send` hands them over here. Answers are
-documents, never objects: they are read whole. Reference: RFC 9112, sections 6, 7.1 and 9.
+Botocore makes, signs, repeats and reads requests as always; its event `before-send` hands them over here. The few that
+light.py makes come here directly. Answers are documents, never objects: they are read whole.
+Reference: RFC 9112, sections 6, 7.1 and 9.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import io
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,7 +30,7 @@ class Wire:
     def __init__(self, url: str, connect_timeout_s: float, read_timeout_s: float) -> None:
         parts = urlsplit(url)
         self._root = f"{parts.scheme}://{parts.netloc}"
-        self._host = parts.netloc
+        self.host = parts.netloc
         self._address = (parts.hostname or "", parts.port or 80)
         self._timeouts_s = (connect_timeout_s, read_timeout_s)
         self._of_thread = threading.local()
@@ -38,7 +39,6 @@ class Wire:
 
     def send(self, request: Any, **_named: Any) -> Any:
         """A handler of botocore's `before-send`: the answer, or None for what botocore should send itself."""
-        from botocore import exceptions
         from botocore.awsrequest import AWSResponse
 
         body = request.body or b""
@@ -47,21 +47,30 @@ class Wire:
         target = request.url.removeprefix(self._root)
         if not target.startswith("/") or not isinstance(body, bytes) or "Expect" in request.headers:
             return None
-        fields = [f"{request.method} {target} HTTP/1.1\r\nHost: {self._host}\r\n"]
-        for name, value in request.headers.items():
-            fields.append(f"{name}: {value if isinstance(value, str) else value.decode()}\r\n")
-        head = "".join([*fields, "\r\n"]).encode("latin-1")
+        headers = {name: v if isinstance(v, str) else v.decode() for name, v in request.headers.items()}
+        status, answered, content = self.ask(request.method, target, {"Host": self.host, **headers}, body)
+        return AWSResponse(request.url, status, answered, _Read(content))  # type: ignore[arg-type]  # any mapping
+
+    def ask(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers by lower-case name, body. Raises botocore's HTTPClientError, of the kind that it is."""
+        from botocore import exceptions
+
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        head = f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")
+        url = self._root + target
         try:
-            status, headers, content = self._channel().ask(head + body, has_body=request.method != "HEAD")
+            status, answered, content = self._channel().ask(head + body, has_body=method != "HEAD")
         except TimeoutError as error:
             self._drop()
-            raise exceptions.ReadTimeoutError(endpoint_url=request.url, error=error) from None
+            raise exceptions.ReadTimeoutError(endpoint_url=url, error=error) from None
         except (OSError, _Broken, ValueError) as error:
             self._drop()
-            raise exceptions.ConnectionClosedError(endpoint_url=request.url, error=error, request=request) from None
-        if headers.get("connection", "").lower() == "close":
+            raise exceptions.ConnectionClosedError(endpoint_url=url, error=error) from None
+        if answered.get("connection", "").lower() == "close":
             self._drop()
-        return AWSResponse(request.url, status, headers, _Read(content))  # type: ignore[arg-type]  # any mapping
+        return status, answered, content
 
     def close(self) -> None:
         """Close all connections; for the end, when nothing is under way."""
