@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.kit.broker import Broker
@@ -46,6 +47,48 @@ def test_orders_outlive_the_server_and_its_folder_holds_none(on_postgresql: Serv
     copied = on_postgresql.run("snapshot", str(tmp_path / "copy"))
     assert "pg_dump" in copied.stderr
     check_silence(on_postgresql)
+
+
+@pytest.mark.slow
+def test_records_go_from_the_folders_file_to_postgresql(own: Postgres, fresh_server: Callable[..., Server]) -> None:
+    """Who began small keeps orders, credentials and data; refused while it serves, and where other records are."""
+    server = fresh_server(workers=1)
+    server.run("create-service", "s3", "basic", "mine")
+    server.run("create-service-key", "mine", "key")
+    shown = server.run("service-key", "mine", "key", "--json").stdout
+    key = json.loads(shown)["credentials"]
+    server.client(credentials=key).put_object(Bucket=key["bucket"], Key="k", Body=b"mine")
+    file, kept = server.data / "marketplace.sqlite", server.data / "marketplace.sqlite.copied"
+
+    told = server.run("database", "copy", check=False)
+    assert (told.returncode, "url is empty" in told.stderr) == (1, True)
+    moved = Server(server.data, workers=1, environment={"BUCKETRY_DATABASE__URL": own.create()})
+    told = moved.run("database", "copy", check=False)
+    assert (told.returncode, "Stop it" in told.stderr) == (5, True)
+    server.stop()
+    filled = Server(server.data, environment={"BUCKETRY_DATABASE__URL": own.create()})
+    assert "brought from nothing" in filled.run("database", "upgrade").stderr
+    with psycopg.connect(filled.environment["BUCKETRY_DATABASE__URL"]) as connection:
+        connection.execute("INSERT INTO quotas VALUES ('q', 'default', TRUE, 1)")
+    told = filled.run("database", "copy", check=False)
+    assert (told.returncode, "holds other records" in told.stderr) == (1, True)
+    assert file.exists()
+
+    done = moved.run("database", "copy")
+    assert "1 instances, 1 bindings" in done.stderr
+    assert (file.exists(), kept.exists()) == (False, True)
+    assert "copied before" in moved.run("database", "copy").stderr
+    moved.start()
+    try:
+        again = json.loads(moved.run("service-key", "mine", "key", "--json").stdout)["credentials"]
+        assert (again["access_key_id"], again["secret_access_key"]) == (key["access_key_id"], key["secret_access_key"])
+        assert moved.client(credentials=again).get_object(Bucket=key["bucket"], Key="k")["Body"].read() == b"mine"
+        assert moved.run("reconcile").returncode == 0
+        assert not file.exists()
+        moved.run("delete-service-key", "mine", "key", "-f")
+        check_silence(moved)
+    finally:
+        moved.kill()
 
 
 def test_database_that_goes_and_comes_back(own: Postgres, on_postgresql: Server) -> None:

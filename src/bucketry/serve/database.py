@@ -78,6 +78,46 @@ def upgrade(session: Session, config: str | None) -> None:
         message(f"{opened.name} was brought from {f'schema {before}' if before else 'nothing'} to schema {after}.")
 
 
+@database.command("copy", cls=ServerCommand)
+@_config
+@pass_session
+@errors_in_one_line
+def copy(session: Session, config: str | None) -> None:
+    """Copy the records of the data folder's SQLite file to the PostgreSQL of `[database] url`, which must hold none.
+
+    The server must be stopped. All is copied or nothing, and read back. The file is kept as marketplace.sqlite.copied.
+    """
+    folder = chosen_folder(session)
+    settings = settings_of(folder, config)
+    if not settings.database.url:
+        raise ServeError("[database] url is empty. Name the PostgreSQL database there that the records are to go to.")
+    file, kept = folder.marketplace_file, folder.marketplace_file.with_name("marketplace.sqlite.copied")
+    if not file.exists() and kept.exists():
+        message(f"The records of {folder.root} were copied before; what was copied is {kept}.")
+        return
+    if not file.exists():
+        raise ServeError(f"{folder.root} holds no records. Name the folder with --data.")
+    if kept.exists():
+        raise ServeError(f"{kept} is there from a copy before. Move it away, and repeat.")
+    folder.lock()  # until this process ends
+    from bucketry.marketplace.records.connecting import sqlite_url  # SQLAlchemy is for these commands alone
+    from bucketry.marketplace.records.copying import Copied, TargetHoldsRecords
+    from bucketry.marketplace.records.copying import copy as copy_records
+
+    with _opened_at(settings.database.url) as target, _opened_at(sqlite_url(file)) as source:
+        try:
+            outcome, counts = copy_records(source, target)
+        except TargetHoldsRecords:
+            raise ServeError(
+                f"{target.name} holds other records already; nothing was copied. Give it an empty database: where only "
+                "a first start of `bucketry serve` has written to it, drop it and create it again."
+            ) from None
+    file.rename(kept)
+    said = "was copied to" if outcome is Copied.NOW else "is the same in"
+    held = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count)
+    message(f"All of {source.name} {said} {target.name}: {held or 'nothing'}. The file is now {kept}.")
+
+
 @contextlib.contextmanager
 def _opened(session: Session, config: str | None) -> Iterator[Database]:
     """The database of the folder's settings; what is wrong with it as one sentence."""
@@ -85,10 +125,16 @@ def _opened(session: Session, config: str | None) -> Iterator[Database]:
     settings = settings_of(folder, config)
     if not settings.database.url and not folder.marketplace_file.exists():
         raise ServeError(f"{folder.root} holds no records. Name the folder with --data, or serve it once.")
+    with _opened_at(records_url(folder, settings)) as opened:
+        yield opened
+
+
+@contextlib.contextmanager
+def _opened_at(url: str) -> Iterator[Database]:
     from bucketry.marketplace.domain.record_ports import RecordsUnavailable  # SQLAlchemy is for these commands alone
     from bucketry.marketplace.records.database import Database, NewerRecords
 
-    opened = Database(records_url(folder, settings))
+    opened = Database(url)
     try:
         yield opened
     except (NewerRecords, RecordsUnavailable) as problem:

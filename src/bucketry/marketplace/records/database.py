@@ -174,6 +174,15 @@ class Database:
                     if self._version_here(connection) != HEAD:  # another did it while this one waited
                         upgrade(connection)
 
+    def alone(self, work: Callable[[sa.Connection], _Result]) -> _Result:
+        """Do something in one transaction with the schema brought to HEAD, in the caller's thread, while nobody else
+        migrates; if it raises, all is as it was. Raises as migrate."""
+        with self._told(), self._writer.begin() as connection:
+            self._wait_for_turn(connection)
+            if self._version_here(connection) != HEAD:
+                upgrade(connection)
+            return work(connection)
+
     def _version_here(self, connection: sa.Connection) -> str | None:
         version = _version(connection)
         if version is not None and version > HEAD:
