@@ -61,9 +61,9 @@ class Courier:
 
     def ask(
         self, operation: str, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes = b""
-    ) -> ElementTree.Element | None:
-        """The document that is the answer; None: it has none. Raises botocore's exceptions: ClientError for an answer
-        that is an error, HTTPClientError where there was no answer."""
+    ) -> tuple[ElementTree.Element | None, int]:
+        """The document that is the answer (None: it has none), and how often it had to be asked for again. Raises
+        botocore's exceptions: ClientError for an answer that is an error, HTTPClientError where there was none."""
         from botocore.exceptions import ClientError, HTTPClientError
 
         failure: Exception
@@ -76,7 +76,7 @@ class Courier:
                 failure = error
                 continue
             if status < 300:
-                return _document(content)
+                return _document(content), attempt
             code, message = _error(_document(content))
             told = {"Error": {"Code": code or str(status), "Message": message}}
             failure = ClientError({**told, "ResponseMetadata": {"HTTPStatusCode": status}}, operation)  # type: ignore[typeddict-item]  # what is read of it
@@ -133,11 +133,12 @@ class LightIam(_Light):
                 continue
             for number, member in enumerate(value, 1):
                 fields += [(f"{name}.member.{number}.{key}", text) for key, text in member.items()]
-        answer = self._courier.ask(action, "POST", "/", "", _FORM, urlencode(fields).encode())
+        answer, repeats = self._courier.ask(action, "POST", "/", "", _FORM, urlencode(fields).encode())
         result = None if answer is None else answer.find(f"{{*}}{action}Result")
         if result is None and action in self._TELLING:
             raise _unreadable(action)
-        return {} if result is None else _members(result)
+        told = {} if result is None else _members(result)
+        return {**told, "ResponseMetadata": {"RetryAttempts": repeats}}
 
 
 class LightS3(_Light):
@@ -156,7 +157,7 @@ class LightS3(_Light):
     def list_multipart_uploads(self, **asked: Any) -> dict[str, Any]:
         """The first page, and of each upload what it is called."""
         query = f"max-uploads={asked.get('MaxUploads', 1000)}&uploads="
-        answer = self._courier.ask("ListMultipartUploads", "GET", _path(asked["Bucket"]), query, {})
+        answer, _ = self._courier.ask("ListMultipartUploads", "GET", _path(asked["Bucket"]), query, {})
         if answer is None:
             raise _unreadable("ListMultipartUploads")
         return {"Uploads": [_members(upload) for upload in answer.iterfind("{*}Upload")]}

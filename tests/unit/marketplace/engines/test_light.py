@@ -113,6 +113,7 @@ def test_answers_are_those_of_botocore(talk: Talk) -> None:
         theirs = getattr(connection.iam._client, name)(**arguments)
         for member in ("User", "AccessKey", "AccessKeyMetadata"):
             assert told.get(member) == theirs.get(member)
+        assert told["ResponseMetadata"]["RetryAttempts"] == theirs["ResponseMetadata"]["RetryAttempts"] == 0
 
 
 def test_a_list_is_sent_as_members_and_each_text_encoded(talk: Talk) -> None:
@@ -183,7 +184,9 @@ def test_an_error_is_the_engines_and_is_not_asked_for_again(talk: Talk, text: by
 def test_what_may_pass_is_asked_for_again(talk: Talk, trouble: bytes) -> None:
     closes: tuple[bytes | None, ...] = (None,) if trouble == b"HTTP/1.1 2" else ()
     server, connection = talk(trouble, *closes, trouble, *closes, iam_answer("CreateAccessKey", KEY))
-    assert connection.iam.create_access_key(UserName="u")["AccessKey"]["AccessKeyId"] == "AKIA1"
+    made = connection.iam.create_access_key(UserName="u")
+    assert made["AccessKey"]["AccessKeyId"] == "AKIA1"
+    assert made["ResponseMetadata"]["RetryAttempts"] == 2  # as botocore tells it: there may be others now
     assert len(server.requests) == 3
 
 
