@@ -199,7 +199,11 @@ class InlineWriter:
 
 
 class ExtentWriter:
-    """Bytes that go into a segment as they come; at most two chunks of them are in memory."""
+    """Bytes that go into a segment as they come; at most two chunks of them are in memory.
+
+    They are given by `write`; or put by the caller into the `room` that the writer has for them, told of by `filled`,
+    which spares them a copy.
+    """
 
     def __init__(self, segment: OpenSegment, header: bytes, size: int, pool: Executor, waste: Waste) -> None:
         self._segment = segment
@@ -209,34 +213,50 @@ class ExtentWriter:
         self._record_size = segments.record_size(len(header), size)
         self._record = segment.lease(self._record_size)
         self._offset = self._record + len(header)
-        self._pending: list[Data] = [header]  # goes out with the first chunk
-        self._header_size = len(header)
-        self._pending_size = 0
+        self._head = len(header)  # of the chunk that is filled: bytes of the record's header, which goes out with it
+        self._chunk = memoryview(bytearray(len(header) + min(size, _CHUNK_BYTES)))
+        self._chunk[: len(header)] = header
+        self._filled = len(header)
+        self._spare: memoryview | None = None  # was written, and may be filled again
         self._received = 0
         self._position = 0  # of the first byte not handed to the segment
         self._checksums: list[bytes] = []
         self._job: asyncio.Future[None] | None = None
         self._is_over = False
 
-    async def write(self, data: Data) -> None:
-        """Take more bytes; waits while the disk is behind. WrongSize, WriteFailed, DiskFull."""
-        self._received += len(data)
-        if self._received > self._size:
-            raise WrongSize(f"more than the {self._size} bytes announced")
-        self._pending.append(data if isinstance(data, bytes) else bytes(data))
-        self._pending_size += len(data)
-        while self._pending_size >= _CHUNK_BYTES and self._position + _CHUNK_BYTES < self._size:
+    def room(self) -> memoryview:
+        """Where the next bytes are to be put; empty once all have come. It is not written to any more, nor filled
+        again, before the second `filled` from here has returned: who still reads it has to be done by then."""
+        return self._chunk[self._filled : self._filled + self._size - self._received]
+
+    async def filled(self, count: int) -> None:
+        """So many bytes were put into the room; waits while the disk is behind. WriteFailed, DiskFull."""
+        self._filled += count
+        self._received += count
+        if self._filled == len(self._chunk) and self._received < self._size:
             await self._flush()
 
+    async def write(self, data: Data) -> None:
+        """Take more bytes; waits while the disk is behind. WrongSize, WriteFailed, DiskFull."""
+        if self._received + len(data) > self._size:
+            raise WrongSize(f"more than the {self._size} bytes announced")
+        left = memoryview(data)
+        while left:
+            room = self.room()
+            count = min(len(room), len(left))
+            room[:count] = left[:count]
+            await self.filled(count)
+            left = left[count:]
+
     async def _flush(self) -> None:
-        head = self._header_size if self._position == 0 else 0
-        joined = memoryview(b"".join(self._pending))
-        chunk, rest = joined[: head + _CHUNK_BYTES], joined[head + _CHUNK_BYTES :]
-        self._pending = [rest] if rest else []
-        self._pending_size = len(rest)
-        offset = self._offset + self._position - head
-        self._position += _CHUNK_BYTES
+        chunk, head = self._chunk, self._head
         await self._job_done()
+        if self._spare is None:
+            self._spare = memoryview(bytearray(min(self._size - self._received, _CHUNK_BYTES)))
+        offset = self._offset + self._position - head
+        self._position += len(chunk) - head
+        self._chunk, self._spare = self._spare, chunk[head:]
+        self._filled = self._head = 0
         loop = asyncio.get_running_loop()
         self._job = loop.run_in_executor(self._pool, self._write_chunk, chunk, head, offset)
 
@@ -255,9 +275,7 @@ class ExtentWriter:
         if self._received != self._size:
             raise WrongSize(f"{self._received} of the {self._size} bytes announced")
         await self._job_done()
-        head = self._header_size if self._position == 0 else 0
-        tail = memoryview(b"".join(self._pending))
-        self._pending.clear()
+        head, tail = self._head, self._chunk[: self._filled]
         self._checksums.append(segments.block_checksums(tail[head:]))
         checksums = b"".join(self._checksums)
         buffers: list[Data] = [tail, segments.encode_footer(footer, checksums)]
@@ -281,7 +299,6 @@ class ExtentWriter:
         if self._is_over:
             return
         self._is_over = True
-        self._pending.clear()
         if self._job is None or self._job.done():
             self._settle(False)
         else:

@@ -12,6 +12,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+from bucketry.store.disk.piecewise import PiecewiseWriter
+from bucketry.store.disk.sealed_writing import AnyWriter
+from bucketry.store.disk.writing import ExtentWriter
 from bucketry.store.gateway.context import Context
 from bucketry.store.s3 import checksums, sigv4
 from bucketry.store.s3.checksums import Hasher
@@ -124,17 +127,40 @@ class ObjectBody:
             else:
                 pieces = await self._decode(self._decoder, data)
             for piece in pieces:
-                if self._hashing is not None:
-                    await self._hashing
-                    self._hashing = None
-                if len(piece) <= THREAD_FROM_BYTES:
-                    self._hash(piece)
-                else:
-                    # In a thread, while this piece is written and the next is read.
-                    self._hashing = asyncio.get_running_loop().run_in_executor(None, self._hash, piece)
+                await self._begin_hashing(piece)
                 await write(piece)
+        await self._end_hashing()
+
+    async def pour_to(self, writer: AnyWriter | PiecewiseWriter) -> None:
+        """As `pour`, to a writer. What is to be stored as it comes is read into that one's memory, where it has any."""
+        if self._decoder is not None or not isinstance(writer, ExtentWriter):
+            return await self.pour(writer.write)
+        fill = self._context.request.body.fill
+        while room := writer.room():
+            count = await fill(room)
+            self._received += count
+            await self._begin_hashing(room[:count])
+            await writer.filled(count)
+            if count < len(room):
+                break
+        return await self._end_hashing()
+
+    def hash_also(self, hasher: Hasher) -> None:
+        """Give `hasher` the payload, too."""
+        self._hashers.append(hasher)
+
+    async def _begin_hashing(self, piece: bytes | memoryview) -> None:
+        """Hash a piece, a large one in a thread, while it is written and the next is read. One after the other."""
+        await self._end_hashing()
+        if len(piece) <= THREAD_FROM_BYTES:
+            self._hash(piece)
+        else:
+            self._hashing = asyncio.get_running_loop().run_in_executor(None, self._hash, piece)
+
+    async def _end_hashing(self) -> None:
         if self._hashing is not None:
             await self._hashing
+            self._hashing = None
 
     async def _decode(self, decoder: Decoder, data: bytes) -> list[memoryview]:
         """The payload in `data`. The decoder hashes where chunks are signed, so then it goes to a thread too."""

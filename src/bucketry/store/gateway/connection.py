@@ -16,6 +16,7 @@ from bucketry.store.gateway.heads import Heads
 from bucketry.store.gateway.http import Data
 from bucketry.store.gateway.incoming import Body, Message, Repeated
 from bucketry.store.gateway.intake import Intake
+from bucketry.store.gateway.straight import Straight
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class Connection(asyncio.Protocol):
         "_is_busy",
         "_is_reading",
         "_loop",
+        "_straight",
         "_timer",
         "_writable",
         "closes_at_s",
@@ -83,6 +85,7 @@ class Connection(asyncio.Protocol):
         self._current: Body | None = None  # the body of the request that is answered
         self._is_busy = False
         self._is_reading = True
+        self._straight: Straight | None = None  # reads the body in place of this
         self._writable: asyncio.Future[None] | None = None  # set: the client takes nothing at the moment
         self._client_end: asyncio.Future[None] | None = None  # waited for after a refusal
         self._timer: asyncio.TimerHandle | None = None
@@ -140,6 +143,9 @@ class Connection(asyncio.Protocol):
         transport = self.transport
         if transport is None or transport.is_closing():
             return
+        if self._straight is not None and not self._intake.is_straight:
+            self._straight = None
+            transport.set_protocol(self)
         is_full = self._intake.is_full
         if is_full is self._is_reading:
             self._is_reading = not is_full
@@ -147,6 +153,17 @@ class Connection(asyncio.Protocol):
                 transport.pause_reading()
             else:
                 transport.resume_reading()
+
+    def read_straight(self) -> None:
+        """Have the body read into its own room, where it is large and no TLS stands between."""
+        transport = self.transport
+        if transport is None or transport.is_closing() or self.is_secure:
+            return
+        if self._intake.go_straight():
+            if self._straight is None:
+                self._straight = Straight(self, self._intake)
+                transport.set_protocol(self._straight)
+            self.adjust_reading()
 
     # Answering
 
@@ -185,7 +202,7 @@ class Connection(asyncio.Protocol):
                 self._current = message.body
                 may_go_on = await self._answer(message)
                 self._current = None
-                if not may_go_on and not message.body.is_whole:
+                if not may_go_on and message.body.is_coming:
                     await message.body.drop(self.patience.linger_s)
         except ConnectionError:
             may_go_on = False  # the client has gone

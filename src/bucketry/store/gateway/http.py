@@ -21,6 +21,12 @@ class BodyReader(Protocol):
     async def read_chunk(self) -> bytes:
         """The next bytes as they came, `b""` at the end. A body that breaks off raises IncompleteBody."""
 
+    async def fill(self, room: memoryview) -> int:
+        """Put the next bytes into `room`: how many. Fewer than it holds are the last; otherwise as `read_chunk`.
+
+        Large bodies come so without a copy. The memory is the caller's own again when this returns or raises.
+        """
+
     async def refuse_rest(self) -> None:
         """The rest is not wanted: nothing more is read and the connection closes after the answer."""
 

@@ -14,6 +14,7 @@ import httptools
 
 from bucketry.store.gateway.heads import Head
 from bucketry.store.gateway.incoming import READ_BUFFER_BYTES, Body, BrokenFraming, Message, Repeated
+from bucketry.store.gateway.straight import STRAIGHT_FROM_BYTES
 
 MAX_HEADER_SECTION_BYTES = 8192  # "PUT requests: the header section is limited to 8 KB"
 MAX_TARGET_BYTES = 16_384  # a key of 1,024 bytes percent-encoded, and a presigned query with its token
@@ -36,6 +37,9 @@ class Client(Protocol):
     def adjust_reading(self) -> None:
         """Read on, or not, as `Intake.is_full` says."""
 
+    def read_straight(self) -> None:
+        """Read into the body's own room, where that can be."""
+
 
 class Intake:
     """The queue of one connection's requests, and the parser that fills it. `heads` are those that came before."""
@@ -54,6 +58,7 @@ class Intake:
         "_target",
         "body",
         "is_closed",
+        "is_straight",
         "messages",
     )
 
@@ -61,6 +66,7 @@ class Intake:
         self.messages: deque[Message | Repeated | Exception] = deque()
         self.body: Body | None = None  # that is still coming
         self.is_closed = False  # nothing that still comes is a request
+        self.is_straight = False  # what comes is of the body, and goes to where that has room
         self._client = client
         self._heads = heads
         self._stall_s = stall_s
@@ -87,9 +93,36 @@ class Intake:
             self._mark_whole(data)
         return None
 
+    def go_straight(self) -> bool:
+        """Whether what still comes of the body may come by `room` and `filled`, which it has to from now on."""
+        if self.is_straight:
+            return True
+        if self.body is None or self._backlog or self._body_left < STRAIGHT_FROM_BYTES:
+            return False
+        self.is_straight = True
+        self._parser = httptools.HttpRequestParser(self)  # for the next request: the old one waits for the body
+        return True
+
+    def room(self) -> memoryview:
+        """Where the next bytes of the body are to be put. There is some, while this is not full."""
+        assert self.body is not None, "it comes straight"
+        assert self.body.room is not None, "reading pauses without room"
+        return self.body.room[: self._body_left]
+
+    def filled(self, count: int) -> None:
+        """So many bytes of the body were put there."""
+        assert self.body is not None, "room was its own"
+        self._body_left -= count
+        self.body.filled(count)
+        if not self._body_left:
+            self.is_straight = False
+            self.on_message_complete()
+
     @property
     def is_full(self) -> bool:
         """Whether the client has to wait."""
+        if self.is_straight:
+            return self.body is not None and self.body.room is None
         return bool(self._backlog) or (self.body is not None and self.body.buffered_bytes > READ_BUFFER_BYTES)
 
     def next(self) -> Message | Repeated | Exception:

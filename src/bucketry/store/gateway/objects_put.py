@@ -124,7 +124,7 @@ async def receive(
     else:
         writer = await bucket.writer(header, size, protection)
     try:
-        await body.pour(writer.write)
+        await body.pour_to(writer)
         received = body.finish()
         return received, await writer.finish(record_footer(received))
     except BaseException:

@@ -169,7 +169,7 @@ class HttpServer:
             if body.is_left or not head.keeps_alive:
                 response.close = True
         await self._send(connection, head, response, request_id)
-        if response.close and not body.is_whole:
+        if response.close and body.is_coming:
             connection.half_close()
         return not response.close and not self._is_stopping
 
