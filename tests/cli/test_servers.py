@@ -16,6 +16,7 @@ import pytest
 
 from tests.cli.conftest import Cli
 from tests.kit import programs
+from tests.kit.deaf import deaf_port
 from tests.kit.manage_server import TOKEN
 
 
@@ -74,16 +75,15 @@ def test_a_data_folder_without_server_says_how_to_start_one(cli: Cli) -> None:
 
 
 def test_a_server_that_is_not_running_says_how_to_start_it(cli: Cli) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
     data = cli.home / "data"
     data.mkdir()
-    (data / "admin.json").write_text(json.dumps({"api_url": f"http://127.0.0.1:{port}", "token": "t"}))
-    refused = cli("services", BUCKETRY_DATA=str(data))
-    assert refused.code == 1
-    assert "no server answers" in refused.error.lower()
-    assert f"bucketry serve --data {data}" in refused.error
-    assert cli("--data", str(data), "services").code == cli("services", "--data", str(data)).code == 1
+    with deaf_port() as port:
+        (data / "admin.json").write_text(json.dumps({"api_url": f"http://127.0.0.1:{port}", "token": "t"}))
+        refused = cli("services", BUCKETRY_DATA=str(data))
+        assert refused.code == 1
+        assert "no server answers" in refused.error.lower()
+        assert f"bucketry serve --data {data}" in refused.error
+        assert cli("--data", str(data), "services").code == cli("services", "--data", str(data)).code == 1
 
 
 def test_a_wrong_token_is_not_allowed(cli: Cli) -> None:

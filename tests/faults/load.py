@@ -23,9 +23,14 @@ FAILURES = (BotoCoreError, ClientError, HTTPClientError, OSError)
 class MixedLoad:
     """Use it as a context: the clients work in it."""
 
-    def __init__(self, server: Server, bucket: str, seed: int, clients: int = 4) -> None:
+    def __init__(
+        self, server: Server, bucket: str, seed: int, *, clients: int = 4, until_failure: bool = False
+    ) -> None:
+        """`until_failure`: each client ends with its first failure, as the death of the server makes it. Else all
+        would soon have tried all of their keys in vain, and none would be known any more."""
         self.expected: dict[str, str | None] = {}  # key → SHA-256, None: deleted
         self.unknown: set[str] = set()
+        self._until_failure = until_failure
         self.answered = 0
         self.failed = 0
         self.kinds: set[str] = set()
@@ -54,6 +59,11 @@ class MixedLoad:
             goal = self.answered + more
             assert self._change.wait_for(lambda: self.answered >= goal, 60), "the clients make no progress"
 
+    def go_on_from(self, earlier: MixedLoad) -> None:
+        """Know what the clients of an earlier load knew of the same keys."""
+        self.expected.update(earlier.expected)
+        self.unknown |= earlier.unknown
+
     def expect(self, found: dict[str, str]) -> None:
         """All that was answered is as `found` (key → SHA-256) says."""
         for key, digest in self.expected.items():
@@ -74,6 +84,8 @@ class MixedLoad:
                 digest = getattr(self, f"_{kind}")(client, chance, number, key)
             except FAILURES:
                 self._note(kind, key, None, is_answered=False)
+                if self._until_failure:
+                    return
             else:
                 self._note(kind, key, digest, is_answered=True)
 

@@ -4,96 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-import random
 import signal
-import statistics
-import threading
 import time
 import urllib.request
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from tests.faults.load import MixedLoad
 from tests.kit.server import Server
 
-WRITERS = 6
-SIZES = (10, 1000, 20_000, 300_000, 6_000_000)
+CLIENTS = 4  # of a mixed load
 BUCKET = "killed-bucket"
-
-
-class Writers:
-    """Clients that put objects of all sizes, and remember what was answered with success."""
-
-    def __init__(self, server: Server, seed: int) -> None:
-        self.answered: dict[str, str] = {}  # key → SHA-256 of the content
-        self.deleted: set[str] = set()
-        self._server = server
-        self._seed = seed
-        self._stop = threading.Event()
-        self._enough = threading.Event()
-        self._more = threading.Condition()
-
-    def run_until_killed(self, after_answers: int) -> None:
-        """Write from all clients; kill the server once `after_answers` were answered."""
-        goal = len(self.answered) + after_answers
-        with ThreadPoolExecutor(WRITERS) as pool:
-            jobs = [pool.submit(self._write, number, goal) for number in range(WRITERS)]
-            assert self._enough.wait(120), "the writers make no progress"
-            self._server.kill()
-            self._stop.set()
-            for job in jobs:
-                job.result()
-        self._stop.clear()
-        self._enough.clear()
-
-    def await_answers(self, count: int) -> None:
-        """Return once so many objects were answered and not deleted since."""
-        with self._more:
-            assert self._more.wait_for(lambda: len(self.answered) >= count, 120), "the writers make no progress"
-
-    def stop(self) -> None:
-        self._stop.set()
-
-    def _write(self, number: int, goal: int) -> None:
-        client = self._server.client(retries={"total_max_attempts": 1})
-        chance = random.Random(f"{self._seed}-{number}-{goal}")
-        count = 0
-        while not self._stop.is_set():
-            count += 1
-            key = f"{number}/{goal}/{count}"
-            body = chance.randbytes(chance.choice(SIZES))
-            try:
-                self._put(client, key, body)
-                with self._more:
-                    self.answered[key] = hashlib.sha256(body).hexdigest()
-                    self._more.notify_all()
-                if chance.random() < 0.1:
-                    del self.answered[key]  # from here on it may be there or not
-                    client.delete_object(Bucket=BUCKET, Key=key)
-                    self.deleted.add(key)
-            except (BotoCoreError, ClientError, HTTPClientError, OSError):
-                if not self._stop.is_set() and not self._enough.is_set():
-                    raise
-                return
-            if len(self.answered) >= goal:
-                self._enough.set()
-
-    @staticmethod
-    def _put(client: Any, key: str, body: bytes) -> None:
-        if len(body) > 5 << 20:
-            upload = client.create_multipart_upload(Bucket=BUCKET, Key=key)["UploadId"]
-            parts = []
-            for n, start in enumerate((0, 5 << 20), 1):
-                end = 5 << 20 if n == 1 else len(body)
-                made = client.upload_part(Bucket=BUCKET, Key=key, UploadId=upload, PartNumber=n, Body=body[start:end])
-                parts.append({"PartNumber": n, "ETag": made["ETag"]})
-            client.complete_multipart_upload(Bucket=BUCKET, Key=key, UploadId=upload, MultipartUpload={"Parts": parts})
-        else:
-            client.put_object(Bucket=BUCKET, Key=key, Body=body)
 
 
 def contents(server: Server) -> dict[str, str]:
@@ -108,23 +30,28 @@ def contents(server: Server) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("answers", [30, 60, 90])
-def test_every_answered_write_survives_kill_9_of_all(fresh_server: Callable[..., Server], answers: int) -> None:
+@pytest.mark.slow
+def test_every_answered_change_survives_kill_9_of_all(fresh_server: Callable[..., Server]) -> None:
     server = fresh_server()
     server.client().create_bucket(Bucket=BUCKET)
     seed = int.from_bytes(os.urandom(4), "big")
     print(f"seed {seed}")
-    writers = Writers(server, seed)
-    for _ in range(2):
-        writers.run_until_killed(answers)
+    earlier: MixedLoad | None = None
+    for answers in (20, 60, 100):
+        load = MixedLoad(server, BUCKET, seed + answers, until_failure=True)
+        if earlier is not None:
+            load.go_on_from(earlier)
+        with load:
+            load.await_answers(answers)
+            server.kill()
+        assert load.failed <= CLIENTS
         server.start()
-        found = contents(server)
-        assert {key: found.get(key) for key in writers.answered} == writers.answered
-        assert writers.deleted.isdisjoint(found)
+        load.expect(contents(server))
         server.fsck()
+        earlier = load
 
 
-REPLACED_SECONDS = 1.0  # half of all deaths, at least: of a single one the neighbours on a busy machine have a say
+REPLACED_SECONDS = 1.0  # once, at least: a pause would be in each, the neighbours on a busy machine are not
 PATIENCE_SECONDS = 30.0
 TIDY_SECONDS = 20.0
 
@@ -171,7 +98,7 @@ def test_a_server_whose_only_worker_is_killed_answers_within_a_second(fresh_serv
             assert time.monotonic() < begun + PATIENCE_SECONDS
         seconds.append(time.monotonic() - begun)
         (victim,) = set(server.workers()) - others
-    assert statistics.median(seconds) < REPLACED_SECONDS, seconds
+    assert min(seconds) < REPLACED_SECONDS, seconds
 
 
 @pytest.mark.slow
@@ -181,17 +108,17 @@ def test_death_of_any_one_process_costs_no_more_than_its_requests(fresh_server: 
     server.client().create_bucket(Bucket=BUCKET)
     seed = int.from_bytes(os.urandom(4), "big")
     print(f"seed {seed}")
-    took = []
+    took: dict[str, list[float]] = {role: [] for role in roles}
     with MixedLoad(server, BUCKET, seed) as load:
         load.await_answers(20)
         for _ in range(2):
             for role, victim in list(roles.items()):
                 roles[role], seconds = kill_one(server, victim)
-                took.append(seconds)
+                took[role].append(seconds)
                 load.await_answers(15)
                 said = server.log.read_text().splitlines()[-200:]
                 assert any("a worker died" in line and role.strip() in line for line in said)
-    assert statistics.median(took) < REPLACED_SECONDS, took
+    assert all(min(seconds) < REPLACED_SECONDS for seconds in took.values()), took
     assert load.kinds == {"put", "multipart", "copy", "delete", "list"}
     assert load.failed <= 4 * 4  # what was under way in a store process when it died
     load.expect(contents(server))
@@ -208,9 +135,10 @@ def test_death_of_the_parent_under_load_loses_nothing(fresh_server: Callable[...
     server.client().create_bucket(Bucket=BUCKET)
     seed = int.from_bytes(os.urandom(4), "big")
     print(f"seed {seed}")
-    with MixedLoad(server, BUCKET, seed) as load:
+    with MixedLoad(server, BUCKET, seed, until_failure=True) as load:
         load.await_answers(60)
         server.kill_parent()
+    assert load.failed <= CLIENTS
     server.start()
     load.expect(contents(server))
     server.fsck()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import shutil
 import stat
 import subprocess
@@ -15,9 +16,11 @@ from typing import Any
 
 import pytest
 
-from tests.faults.test_kill import BUCKET, Writers, contents
+from tests.faults.test_kill import BUCKET, contents
 from tests.kit.programs import bucketry
 from tests.kit.server import Server
+
+SIZES = (10, 1000, 20_000, 300_000, 6_000_000)
 
 
 def snapshot(server: Server, target: Path, *, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -39,6 +42,55 @@ def credentials(server: Server) -> tuple[str, str]:
     """The pair of the key that was ordered."""
     found = json.loads(server.run("service-key", "ordered", "key", "--json").stdout)["credentials"]
     return found["access_key_id"], found["secret_access_key"]
+
+
+class Writers:
+    """Clients that put objects of all sizes, and remember what was answered with success."""
+
+    def __init__(self, server: Server, seed: int) -> None:
+        self.answered: dict[str, str] = {}  # key → SHA-256 of the content
+        self._server = server
+        self._seed = seed
+        self._stop = threading.Event()
+        self._more = threading.Condition()
+
+    def await_answers(self, count: int) -> None:
+        """Return once so many objects were answered and not deleted since."""
+        with self._more:
+            assert self._more.wait_for(lambda: len(self.answered) >= count, 120), "the writers make no progress"
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def write(self, number: int) -> None:
+        """Be the client of this number, until told to stop."""
+        client = self._server.client(retries={"total_max_attempts": 1})
+        chance = random.Random(f"{self._seed}-{number}")
+        count = 0
+        while not self._stop.is_set():
+            count += 1
+            key = f"{number}/{count}"
+            body = chance.randbytes(chance.choice(SIZES))
+            self._put(client, key, body)
+            with self._more:
+                self.answered[key] = hashlib.sha256(body).hexdigest()
+                self._more.notify_all()
+            if chance.random() < 0.1:
+                del self.answered[key]  # from here on it may be there or not
+                client.delete_object(Bucket=BUCKET, Key=key)
+
+    @staticmethod
+    def _put(client: Any, key: str, body: bytes) -> None:
+        if len(body) > 5 << 20:
+            upload = client.create_multipart_upload(Bucket=BUCKET, Key=key)["UploadId"]
+            parts = []
+            for n, start in enumerate((0, 5 << 20), 1):
+                end = 5 << 20 if n == 1 else len(body)
+                made = client.upload_part(Bucket=BUCKET, Key=key, UploadId=upload, PartNumber=n, Body=body[start:end])
+                parts.append({"PartNumber": n, "ETag": made["ETag"]})
+            client.complete_multipart_upload(Bucket=BUCKET, Key=key, UploadId=upload, MultipartUpload={"Parts": parts})
+        else:
+            client.put_object(Bucket=BUCKET, Key=key, Body=body)
 
 
 class Churn:
@@ -79,7 +131,7 @@ def test_snapshot_under_load_is_whole_and_has_all_that_was_answered_before(
     churn = Churn(server)
     made: list[Server] = []
     with ThreadPoolExecutor(5) as pool:
-        jobs: list[Any] = [pool.submit(writers._write, number, 10**9) for number in range(2)]
+        jobs: list[Any] = [pool.submit(writers.write, number) for number in range(2)]
         jobs.append(pool.submit(churn.run))
         try:
             for number in range(2):

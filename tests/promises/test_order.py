@@ -4,7 +4,6 @@ data and messages go. (Each command's words and edges: tests/cli.)"""
 from __future__ import annotations
 
 import json
-import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.kit.customer import Customer
+from tests.kit.deaf import deaf_port
 from tests.kit.programs import require
 from tests.kit.server import Server
 
@@ -326,9 +326,8 @@ def test_a_missing_server_is_told_with_what_starts_it(taken: Customer) -> None:
     refused = taken("services", BUCKETRY_DATA=str(nowhere))
     assert refused.code == 1
     assert f"bucketry serve --data {nowhere}" in refused.error
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    gone = taken("services", BUCKETRY_URL=f"http://127.0.0.1:{port}", BUCKETRY_TOKEN="t")
+    with deaf_port() as port:
+        gone = taken("services", BUCKETRY_URL=f"http://127.0.0.1:{port}", BUCKETRY_TOKEN="t")
     assert gone.code == 1
     assert f"127.0.0.1:{port}" in gone.error
 

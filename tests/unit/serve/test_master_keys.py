@@ -120,9 +120,9 @@ def test_a_hanging_command_is_ended_with_all_that_it_started(tmp_path: Path) -> 
     pid_file = tmp_path / "pid"
     command = f"sh -c 'sleep 600 & echo $! > {pid_file}; wait'"
     begun = time.monotonic()
-    with pytest.raises(ServeError, match=r"gave no key within 0\.5 seconds"):
-        CommandSource(command, seconds=0.5).read()
-    assert time.monotonic() - begun < 10
+    with pytest.raises(ServeError, match=r"gave no key within 2 seconds"):
+        CommandSource(command, seconds=2.0).read()
+    assert time.monotonic() - begun < 60
     number = int(pid_file.read_text())
     deadline = time.monotonic() + 10
     while _runs(number):
