@@ -24,6 +24,7 @@ import apsw
 import pytest
 from botocore.exceptions import ClientError
 
+from bench import fill
 from bucketry.kernel import ids
 from tests.kit.broker import Broker, BrokerReply
 from tests.kit.server import Server
@@ -32,6 +33,7 @@ Fresh = Callable[..., Server]
 KINDS = ("provision", "bind", "rotate", "unbind", "update", "deprovision")
 LONGEST_S = 60.0
 AT_ONCE = 50
+OBJECTS = 30_000
 
 
 @dataclass
@@ -188,6 +190,47 @@ def check_done(server: Server, customer: Customer, reply: BrokerReply) -> None:
     if customer.kind in ("unbind", "deprovision"):
         with pytest.raises(ClientError, match="InvalidAccessKeyId"):
             server.client(credentials=customer.had).list_objects_v2(Bucket=customer.had["bucket"])
+
+
+@pytest.mark.slow
+def test_a_sandbox_that_a_kill_left_half_emptied_is_emptied_to_its_end(fresh_server: Fresh) -> None:
+    """By asynchronous deprovision alone; the platform, which got no answer, orders it again and follows it."""
+    server = fresh_server(workers=1)
+    (customer,) = customers(server, ["bind"])
+    broker, path = customer.broker, customer.instance.replace("/service_instances/", "/service_instances/s-")
+    sandbox = customer.plans["basic-sandbox"]
+    ids_ = {"service_id": customer.service, "plan_id": sandbox}
+    assert broker.ask("PUT", path, {**ids_, "organization_guid": "o", "space_guid": "s"}).status == 201
+    key = broker.ask("PUT", f"{path}/service_bindings/b", ids_).body["credentials"]
+    bucket, root = key["bucket"], server.client()
+    fill.put_objects(
+        server.data, [(bucket, fill.bucket_id_of(server.data, bucket))], OBJECTS, b"1", fill.account_of(server.data)
+    )
+    query = f"service_id={customer.service}&plan_id={sandbox}"
+    refused = broker.ask("DELETE", f"{path}?{query}")
+    assert (refused.status, refused.body["error"]) == (422, "AsyncRequired")
+    server.client(credentials=key).head_bucket(Bucket=bucket)
+
+    def left() -> int:
+        return int(root.head_bucket(Bucket=bucket)["ResponseMetadata"]["HTTPHeaders"]["x-rgw-object-count"])
+
+    with ThreadPoolExecutor(1) as threads:
+        broken = threads.submit(broker.ask, "DELETE", f"{path}?{query}&accepts_incomplete=true")
+        until(lambda: left() < OBJECTS)
+        os.kill(marketplace_process(server), signal.SIGKILL)
+        assert isinstance(broken.exception(LONGEST_S), OSError | http.client.HTTPException)
+    assert left() > 0, "it was too quick to be broken off"
+    until(lambda: answers(server))
+    again = broker.ask("DELETE", f"{path}?{query}&accepts_incomplete=true")
+    assert again.status in (202, 200, 410)  # the server that went on with it may be done by then
+    polled = f"{path}/last_operation"
+    until(lambda: broker.ask("GET", polled).body["state"] != "in progress")
+    assert broker.ask("GET", polled).body == {"state": "succeeded", "description": "delete succeeded"}
+    assert broker.ask("DELETE", f"{path}?{query}&accepts_incomplete=true").status == 410
+    with pytest.raises(ClientError, match="404"):
+        root.head_bucket(Bucket=bucket)
+    with pytest.raises(ClientError, match="403"):
+        server.client(credentials=key).head_bucket(Bucket=bucket)
 
 
 @pytest.mark.slow

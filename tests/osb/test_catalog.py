@@ -94,6 +94,9 @@ async def test_schemas_are_draft_04(broker: Broker) -> None:
                 schemas["service_binding"]["create"]["parameters"],
             ):
                 assert schema["$schema"] == "http://json-schema.org/draft-04/schema#"
+                written = json.dumps(schema)
+                assert len(written) <= 64 * 1024
+                assert all(target.startswith("#") for target in re.findall(r'"\$ref": "([^"]*)"', written))
                 Draft4Validator.check_schema(schema)
 
 
