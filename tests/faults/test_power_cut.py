@@ -19,12 +19,12 @@ import pytest
 from bucketry.store.disk import checkpoint
 from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.files import Files
+from bucketry.store.disk.store import Disk
 from tests.faults.conftest import Filled
 from tests.faults.machine import Image, write_out
 from tests.faults.operations import (
     BUCKETS,
     CHANGES,
-    KNOWN,
     UPKEEP,
     Operation,
     State,
@@ -33,11 +33,11 @@ from tests.faults.operations import (
     expect_sound,
     observe,
     open_with,
-    remove_empty_bucket,
+    removing,
     rest,
 )
 from tests.faults.seam import Seam, SeamFiles
-from tests.unit.store.disk.objects import open_disk
+from tests.unit.store.disk.objects import OTHER, OTHER_ID, open_disk
 
 REMOVALS = ("delete", "hide", "abort", "expire", "forget")
 # In this order each finds what it needs; the garbage run, the recovery of another process and a rest come in between.
@@ -48,12 +48,15 @@ STORY: dict[str, Operation] = {
     **{name: operation for name, operation in CHANGES.items() if name.startswith(REMOVALS)},
     "more garbage": UPKEEP["garbage"],
     "empty bucket": empty_bucket,
-    "remove bucket": remove_empty_bucket,
+    "remove emptied bucket": removing(OTHER, OTHER_ID),
 }
 
 
 # What the seam leaves to the system: it changes nothing on the disk that must last.
 NO_CHANGE = {"allocate", "space", "size", "link_count", "start_writeback", "try_lock", "unlock", "unpin", "find_pin"}
+
+
+READS = {"close", "damaged", "check"}  # of the disk as a whole
 
 
 @dataclass
@@ -112,7 +115,7 @@ async def expect_after(cut: Cut, root: Path, is_expected: Callable[[State], bool
     write_out(cut.image, root)
     disk = open_disk(root)
     # The identity store knows a bucket once it was answered, and until its removal was asked for.
-    known = [name for name in BUCKETS if name in KNOWN or (root / "buckets" / ".".join(name)).exists()]
+    known = [name for name in BUCKETS if (root / "buckets" / ".".join(name)).exists()]
     await disk.recover(known)
     state = await observe(disk)
     assert is_expected(state), (cut.during, state)
@@ -164,7 +167,7 @@ def test_every_call_to_the_disk_can_fail_here() -> None:
     assert calls - set(vars(SeamFiles)) == NO_CHANGE
 
 
-def test_every_change_of_a_bucket_is_in_the_story(
+def test_every_change_of_a_bucket_and_of_the_disk_is_in_the_story(
     filled: Filled, quick_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: set[str] = set()
@@ -176,10 +179,11 @@ def test_every_change_of_a_bucket_is_in_the_story(
 
         return run
 
-    changes = {
-        name for name, value in vars(Bucket).items() if inspect.iscoroutinefunction(value) and not name.startswith("_")
-    }
-    for name in changes:
-        monkeypatch.setattr(Bucket, name, noting(name, getattr(Bucket, name)))
+    changes = set()
+    for kind in (Bucket, Disk):
+        for name, value in vars(kind).items():
+            if inspect.iscoroutinefunction(value) and not name.startswith("_") and name not in READS:
+                changes.add(name)
+                monkeypatch.setattr(kind, name, noting(name, value))
     asyncio.run(tell(filled.clean, quick_folder / "data", STORY, random.Random(0)))
     assert asked == changes

@@ -169,7 +169,12 @@ def test_snapshot_stays_as_it_was_when_the_original_changes(
     bodies = {f"k{size}": bytes([size % 251]) * size for size in (10, 30_000, 40_000, 6_000_000)}
     for name, body in bodies.items():
         client.put_object(Bucket=BUCKET, Key=name, Body=body)
+    (server.data / "tls").mkdir()
+    for name in ("catalog.json", "tls/certificate.pem"):
+        (server.data / name).write_text(name)
     snapshot(server, tmp_path / "snapshot")
+    for name in ("catalog.json", "tls/certificate.pem"):
+        assert (tmp_path / "snapshot" / name).read_text() == name
     for name in bodies:
         client.put_object(Bucket=BUCKET, Key=name, Body=b"changed" * 3000)
     for name in bodies:

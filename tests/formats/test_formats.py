@@ -89,6 +89,10 @@ def test_newer_format_is_refused_in_clear_words_and_left_alone(tmp_path: Path, n
     assert refused.returncode == 1
     assert name in refused.stderr
     assert "newer bucketry" in refused.stderr
+    for command in ("fsck", "reconcile") if name == "identity.sqlite" else ("reconcile",):
+        told = server.run(command, check=False).stderr
+        assert "newer bucketry" in told, command
+        assert "Unexpected" not in told, command
     assert (data / name).read_bytes() == before
 
 

@@ -3,7 +3,8 @@
 What it promises: all that was answered before the command began is in it, and whole; what is answered meanwhile may be.
 The identity store and the marketplace are copied as of one and the same moment, so that what the copy finds is what a
 crash at that moment would have left, which both mend at the next start. Each bucket that they know is there, as of a
-moment near it. The copy has its name only when it is whole and synced; before that it is `.NAME.unfinished`.
+moment near it. Keys, settings and what else lies beside them come along. The copy has its name only when it is whole
+and synced; before that it is `.NAME.unfinished`.
 """
 
 from __future__ import annotations
@@ -23,9 +24,12 @@ from bucketry.store.disk import recovery
 from bucketry.store.disk.errors import BucketMissing, DiskError
 from bucketry.store.disk.files import Files
 from bucketry.store.disk.snapshot import copy_bucket, copy_database
+from bucketry.store.keeper.last_room import FILE
 
 _ATTEMPTS = 50
 _BUSY_MS = 10_000
+_DATABASES = ("identity.sqlite", "marketplace.sqlite", "activity.sqlite")
+_OWN = ("buckets", "lock", "rotation.lock", FILE)  # copied in another way, or of the running server alone
 _KNOWN = "SELECT name || '.' || bucket_id FROM bucket"
 
 
@@ -74,9 +78,10 @@ def _unfinished(target: Path) -> Iterator[Path]:
 def _copy(folder: DataFolder, place: Path, files: Files) -> int:
     buckets = folder.root / "buckets"
     (place / "buckets").mkdir(mode=0o700)
-    for name in ("master.key", "keyring.json", "admin.json", "bucketry.toml"):
-        with contextlib.suppress(FileNotFoundError):
-            write_private(place / name, (folder.root / name).read_bytes())
+    for path in sorted(folder.root.iterdir()):
+        if not path.name.startswith((".", *_DATABASES)) and path.name not in _OWN:
+            _copy_file(path, place / path.name)
+
     copied: set[str] = set()
     for name in recovery.bucket_folders(buckets) if buckets.exists() else []:
         with contextlib.suppress(BucketMissing):
@@ -92,6 +97,17 @@ def _copy(folder: DataFolder, place: Path, files: Files) -> int:
         files.sync_folder(place)
         return len(known)
     raise ServeError("Buckets come and go too quickly for a snapshot. Try again.")
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    """Keys, settings, and what of the operator's lies beside them (a catalog, certificates), for the owner alone."""
+    with contextlib.suppress(FileNotFoundError):
+        if source.is_file():
+            write_private(target, source.read_bytes())
+        elif source.is_dir() and not source.is_symlink():
+            target.mkdir(mode=0o700)
+            for path in sorted(source.iterdir()):
+                _copy_file(path, target / path.name)
 
 
 def _copy_one(buckets: Path, place: Path, name: str, files: Files) -> str:

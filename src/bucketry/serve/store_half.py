@@ -9,9 +9,12 @@ import ssl
 from collections.abc import Iterator
 from functools import partial
 
+import apsw
+
 from bucketry.kernel import logs
 from bucketry.kernel.clock import system_clock_ms
 from bucketry.serve.addresses import Addresses
+from bucketry.serve.errors import ServeError
 from bucketry.serve.folder import DataFolder
 from bucketry.serve.keyring import STORE_IDENTITY, STORE_OBJECTS
 from bucketry.serve.listening import Acceptor, connection_limit
@@ -24,14 +27,23 @@ from bucketry.store.gateway import access_logs
 from bucketry.store.gateway.context import Services, StoreSettings
 from bucketry.store.gateway.pipeline import make_server
 from bucketry.store.gateway.website import make_website_server
+from bucketry.store.identity.errors import IdentityUnwritable, UnreadableIdentity
 from bucketry.store.identity.store import Identity
 
 log = logs.get("store")
 
 
 def open_identity(folder: DataFolder, keys: MasterKeys) -> Identity:
-    """The identity store of a data folder, its secrets under a key of their own."""
-    return Identity(folder.identity_file, keys.envelope(STORE_IDENTITY), system_clock_ms)
+    """The identity store of a data folder, its secrets under a key of their own. ServeError: it can't be used."""
+    try:
+        return Identity(folder.identity_file, keys.envelope(STORE_IDENTITY), system_clock_ms)
+    except UnreadableIdentity as problem:
+        raise ServeError(problem.text) from None
+    except (apsw.Error, IdentityUnwritable) as problem:
+        raise ServeError(
+            f"{folder.identity_file} can't be used: {problem}. Look at the disk; if the file is damaged, restore a "
+            "snapshot."
+        ) from None
 
 
 def open_disk(folder: DataFolder, keys: MasterKeys | None = None) -> Disk:
