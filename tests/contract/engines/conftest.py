@@ -8,8 +8,8 @@ An engine's fixture gives `EngineUnderTest`: the engine, and root clients to loo
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import boto3
@@ -101,24 +101,32 @@ def bounded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bounded]:
     assert store.stop() == 0
 
 
-def _of_moto(request: pytest.FixtureRequest) -> EngineUnderTest:
+# Where an engine is asked: at the server's own address, or at that of something before it.
+Way = Callable[[str], str]
+
+
+def straight(url: str) -> str:
+    return url
+
+
+def _of_moto(request: pytest.FixtureRequest, way: Way = straight) -> EngineUnderTest:
     url, root = request.getfixturevalue("moto")
     engine = make_aws_engine(
         name="tested",
         region="us-east-1",
         logins=[Login(root.access_key_id, root.secret_access_key)],
-        endpoint_url=url,
+        endpoint_url=way(url),
         key_wait_s=5,
     )
     assert isinstance(engine, AwsAccount)
     return EngineUnderTest(engine, url, root, is_enforcing=False)
 
 
-def _of_store(request: pytest.FixtureRequest) -> EngineUnderTest:
+def _of_store(request: pytest.FixtureRequest, way: Way = straight) -> EngineUnderTest:
     url, root = request.getfixturevalue("embedded")
     engine = make_embedded_engine(
         name="tested",
-        endpoint_url=url,
+        endpoint_url=way(url),
         public_url="https://s3.example:9000/",
         region="us-east-1",
         access_key_id=root.access_key_id,
@@ -129,20 +137,21 @@ def _of_store(request: pytest.FixtureRequest) -> EngineUnderTest:
     return EngineUnderTest(engine, url, root, is_enforcing=True)
 
 
-def _of_bounded(request: pytest.FixtureRequest) -> EngineUnderTest:
+def _of_bounded(request: pytest.FixtureRequest, way: Way = straight) -> EngineUnderTest:
     place: Bounded = request.getfixturevalue("bounded")
-    return EngineUnderTest(place.engine(), place.url, place.root, is_enforcing=True, boundary=place.boundary)
+    engine = replace(place, url=way(place.url)).engine()
+    return EngineUnderTest(engine, place.url, place.root, is_enforcing=True, boundary=place.boundary)
 
 
-def _of_ceph(request: pytest.FixtureRequest) -> EngineUnderTest:
-    return on_ceph(request.getfixturevalue("ceph"))
+def _of_ceph(request: pytest.FixtureRequest, way: Way = straight) -> EngineUnderTest:
+    return on_ceph(request.getfixturevalue("ceph"), way=way)
 
 
-def on_ceph(cluster: Cluster, turns: Turns | None = None) -> EngineUnderTest:
+def on_ceph(cluster: Cluster, turns: Turns | None = None, way: Way = straight) -> EngineUnderTest:
     """`turns`: those of several engines for the same gateway."""
     engine = CephEngine(
         name="tested",
-        endpoint_url=cluster.url,
+        endpoint_url=way(cluster.url),
         access_key_id=cluster.access_key_id,
         secret_access_key=cluster.secret_access_key,
         website_host=cluster.website_host,

@@ -156,7 +156,7 @@ class Connection:
             return self._s3, self._iam
 
     def s3_as(self, key: AccessKey) -> S3Client:
-        """A client with another key, for the caller to close. It repeats nothing."""
+        """A client with another key, for the caller to close."""
         self._clients()
         with self._making:
             assert self._session is not None, "made with the clients"
@@ -165,7 +165,7 @@ class Connection:
                 endpoint_url=self.endpoint.url,
                 aws_access_key_id=key.access_key_id,
                 aws_secret_access_key=key.secret_access_key,
-                config=self._config(attempts=1, **self._of_s3()),
+                config=self._config(**self._of_s3()),
             )
 
     def patiently(
@@ -239,13 +239,13 @@ class Connection:
         style = "path" if self.endpoint.is_path_style else "virtual"
         return {"signature_version": "s3v4", "s3": {"addressing_style": style}}
 
-    def _config(self, attempts: int = ATTEMPTS, **of_service: Any) -> Config:
+    def _config(self, **of_service: Any) -> Config:
         from botocore.config import Config
 
         return Config(
             connect_timeout=_CONNECT_TIMEOUT_S,
             read_timeout=_READ_TIMEOUT_S,
-            retries={"mode": "standard", "total_max_attempts": attempts},
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             max_pool_connections=2 * THREADS,
             parameter_validation=False,  # what goes out is made here; the check costs as much as the rest
             user_agent=_user_agent(),  # and none made anew for each request
@@ -283,8 +283,8 @@ class Connection:
             ) from None
 
     def _told(self, response: Any, what: str) -> EngineRefused | EngineUnavailable:
-        code = str(response.get("Error", {}).get("Code", "")) or "an unknown error"
         status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
+        code = str(response.get("Error", {}).get("Code") or status)  # a balancer's page has no code
         message = logs.redact(str(response.get("Error", {}).get("Message", "")))[:_TOLD_CHARACTERS]
         if code in _NOT_WELCOME:
             unwelcome = EngineUnavailable(
