@@ -16,13 +16,13 @@ from bucketry.marketplace.engines.aws import AwsAccount, Login, make_aws_engine
 from tests.kit.store import Store
 
 _PAGE = Path(__file__).parents[2] / "docs/aws.md"
-_ACCOUNT = "123456789012"
+ACCOUNT = "123456789012"  # stands for the operator's
 
 
-def document(name: str) -> str:
-    """A policy of docs/aws.md, as it stands there: `policy` or `boundary`."""
-    found = re.search(rf"^( *)```json {name}\n(.*?)^\1```", _PAGE.read_text(), re.MULTILINE | re.DOTALL)
-    assert found, f"docs/aws.md has no {name}"
+def document(name: str, kind: str = "json") -> str:
+    """A policy of docs/aws.md, as it stands there: `policy` or `boundary`; or, of kind `sh`, commands."""
+    found = re.search(rf"^( *)```{kind} {name}\n(.*?)^\1```", _PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    assert found, f"docs/aws.md has no {kind} {name}"
     return found[2]
 
 
@@ -65,7 +65,7 @@ def make_bounded(store: Store) -> Bounded:
         aws_secret_access_key=store.one.secret_access_key,
         config=Config(proxies={}),
     )
-    policy = document("policy").replace(_ACCOUNT, store.one.account_id)
+    policy = document("policy").replace(ACCOUNT, store.one.account_id)
     boundary = iam.create_policy(PolicyName="bucketry-boundary", PolicyDocument=document("boundary"))["Policy"]["Arn"]
     attached = iam.create_policy(PolicyName="bucketry-own", PolicyDocument=policy)["Policy"]["Arn"]
     iam.create_user(UserName="bucketry")

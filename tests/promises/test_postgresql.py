@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from tests.kit.broker import Broker
 from tests.kit.postgres import PASSWORD, QUOTED_PASSWORD, Postgres, postgres
 from tests.kit.programs import bucketry
 from tests.kit.server import LISTEN, Server, clean_environment, run_program
+
+PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +132,18 @@ def test_a_second_store_is_not_taken_for_the_one_of_the_orders(
     with pytest.raises(AssertionError, match="the store of another data folder"):
         fresh_server(workers=1, environment=on_postgresql.environment)
     assert on_postgresql.restart().health("/readyz") == 200
+
+
+def test_a_store_that_is_lost_is_followed_by_another_as_the_page_says(
+    on_postgresql: Server, fresh_server: Callable[..., Server]
+) -> None:
+    (statement,) = re.findall(r"```sql place\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    on_postgresql.stop()
+    with psycopg.connect(on_postgresql.environment["BUCKETRY_DATABASE__URL"]) as connection:
+        assert connection.execute(statement).rowcount == 1
+    assert fresh_server(workers=1, environment=on_postgresql.environment).health("/readyz") == 200
+    with pytest.raises(AssertionError, match="the store of another data folder"):
+        on_postgresql.start()
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ BLOCKED = Answer(
     403, "AccessDenied", "not authorized because public policies are prevented by the BlockPublicPolicy setting"
 )
 LOCATION = "GET ?location"
+MANY = [f"bkt-{number:036}" for number in range(20)]  # so many fit no inline policy
 
 
 class Aws:
@@ -195,19 +196,29 @@ async def test_an_account_that_blocks_public_access_refuses_public_plans(aws: Aw
     [
         ("PUT", Answer(400, "TooManyBuckets", "You have attempted to create more buckets than allowed")),
         ("CreateUser", Answer(409, "LimitExceeded", "Cannot exceed quota for UsersPerAccount: 5000")),
+        ("CreatePolicy", Answer(409, "LimitExceeded", "Cannot exceed quota for PoliciesPerAccount: 1500")),
     ],
 )
 async def test_a_limit_is_named_with_what_to_do(aws: Aws, operation: str, answer: Answer) -> None:
     aws.proxy.faults.append(times(9, operation, answer))
+    guid = ids.guid()
     with pytest.raises(EngineRefused, match=f"{answer.code}: {answer.message}") as told:
-        await aws.engine.grant(ids.guid(), [await aws.bucket()], Rights(), {})
+        await aws.engine.grant(guid, [await aws.bucket(), *MANY], Rights(), {})
     assert "[[engines.aws.accounts]]" in str(told.value)
+    aws.proxy.faults.clear()
+    await aws.engine.revoke(guid)
+    assert await aws.engine.find_identity(guid, [], Rights()) is None
 
 
-async def test_a_limit_that_is_near_is_said_in_the_log_now_and_then(aws: Aws) -> None:
+@pytest.mark.parametrize(
+    ("users", "policies", "near"), [(4600, 3, ("users", 4600, 5000)), (4, 1350, ("managed policies", 1350, 1500))]
+)
+async def test_a_limit_that_is_near_is_said_in_the_log_now_and_then(
+    aws: Aws, users: int, policies: int, near: tuple[str, int, int]
+) -> None:
     entries = "".join(
         f"<entry><key>{key}</key><value>{value}</value></entry>"
-        for key, value in {"Users": 4600, "UsersQuota": 5000, "Policies": 3, "PoliciesQuota": 1500}.items()
+        for key, value in {"Users": users, "UsersQuota": 5000, "Policies": policies, "PoliciesQuota": 1500}.items()
     )
     result = f"<GetAccountSummaryResult><SummaryMap>{entries}</SummaryMap></GetAccountSummaryResult>"
     body = f"<GetAccountSummaryResponse>{result}</GetAccountSummaryResponse>"
@@ -217,7 +228,7 @@ async def test_a_limit_that_is_near_is_said_in_the_log_now_and_then(aws: Aws) ->
         for _ in range(2):
             await aws.engine.grant(ids.guid(), [bucket], Rights(), {})
     (line,) = [line for line in said if "nearly full" in line["event"]]
-    assert (line["what"], line["used"], line["limit"]) == ("users", 4600, 5000)
+    assert (line["what"], line["used"], line["limit"]) == near
     assert "very-secret" not in str(said)
     assert aws.proxy.count("GetAccountSummary") == 1
 
@@ -280,7 +291,7 @@ async def test_the_policy_of_the_page_is_what_is_asked_for_and_no_more(
     await engine.usage(bucket)
     await engine.deviations(bucket, full)
     await engine.configure(bucket, PRIVATE, since=full)
-    for buckets in ([bucket], [f"bkt-{number:036}" for number in range(20)]):
+    for buckets in ([bucket], MANY):
         guid = ids.guid()
         for _ in range(2):
             await engine.grant(guid, buckets, Rights(), {"bucketry:instance": "i"})

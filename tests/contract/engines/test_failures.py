@@ -1,4 +1,4 @@
-"""ports.Engine: each engine busy, silent or gone in the middle: asked again, then told, and gone on with later."""
+"""engine_ports.Engine: each engine busy, silent or gone in the middle: asked again, then told, and gone on with later."""
 
 from __future__ import annotations
 

@@ -27,6 +27,7 @@ from bucketry.marketplace.domain.errors import DomainError
 _OBJECT = "check-config"
 _PRIVATE, _PUBLIC = BucketSettings(), BucketSettings(is_public=True)
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
+_REFUSALS = frozenset({"AccessDenied", "InvalidAccessKeyId", "403"})  # any other error proves nothing
 _LOGS = "look into the engine's own logs"
 _OPENED = "find out what before the engine, or in its account, lets strangers in"
 
@@ -46,6 +47,10 @@ class Reply:
 
     code: str = ""
     body: bytes = b""
+
+    @property
+    def is_refusal(self) -> bool:
+        return self.code in _REFUSALS
 
 
 class Visitor(Protocol):
@@ -103,6 +108,14 @@ async def _try(what: str, step: Callable[[], Awaitable[None]]) -> Proof:
     return Proof(what)
 
 
+def _check_refused(reply: Reply, otherwise: str) -> None:
+    """Raises _Failed where a stranger was let in, or not even refused."""
+    if not reply.code:
+        raise _Failed(otherwise, _OPENED)
+    if not reply.is_refusal:
+        raise _Failed(f"a stranger is not refused, but answered {reply.code}", _LOGS)
+
+
 @dataclass(slots=True)
 class _Probing:
     engine: Engine
@@ -140,8 +153,7 @@ class _Probing:
 
     async def refuse_strangers(self) -> None:
         for ask in (self._read_as_stranger, self._list_as_stranger):
-            if not (await ask()).code:
-                raise _Failed("a private bucket is open to strangers", _OPENED)
+            _check_refused(await ask(), "a private bucket is open to strangers")
 
     async def open(self) -> None:
         await self.engine.configure(self.bucket, _PUBLIC, since=_PRIVATE)
@@ -151,19 +163,18 @@ class _Probing:
             "nobody can read in the bucket of a public plan",
             _LOGS,
         )
-        if not (await self._list_as_stranger()).code:
-            raise _Failed("a public bucket can be listed by strangers", _OPENED)
+        _check_refused(await self._list_as_stranger(), "a public bucket can be listed by strangers")
         await self.engine.configure(self.bucket, _PRIVATE, since=_PUBLIC)
         await self._until(
-            lambda reply: bool(reply.code), self._read_as_stranger, "a bucket that was closed stays public", _OPENED
+            lambda reply: reply.is_refusal, self._read_as_stranger, "a bucket that was closed stays public", _OPENED
         )
 
     async def revoke(self) -> None:
         await self.engine.revoke(self.binding)
         await self._until(
-            lambda reply: bool(reply.code),
+            lambda reply: reply.is_refusal,
             lambda: self.visitor.read(self.address, self.key, _OBJECT),
-            "a revoked key still works",
+            "a revoked key is not refused",
             _LOGS,
         )
 

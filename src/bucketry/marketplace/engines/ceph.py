@@ -6,42 +6,37 @@ named in the policies of its buckets.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from bucketry.marketplace.domain.engine_ports import (
     AccessKey,
     BucketAddress,
     BucketSettings,
-    Emptied,
     Fence,
     IdentityFound,
-    Inventory,
     Rights,
     Usage,
     unfenced,
 )
 from bucketry.marketplace.domain.turns import Turns, TurnsHere
 from bucketry.marketplace.engines import (
-    buckets,
     ceph_admin,
     ceph_buckets,
     ceph_inspecting,
     ceph_users,
-    inspecting,
-    names,
 )
 from bucketry.marketplace.engines.ceph_asking import Gateway
 from bucketry.marketplace.engines.ceph_buckets import Policies
-from bucketry.marketplace.engines.connection import Connection, Endpoint
-from bucketry.marketplace.engines.s3_iam import host_of
+from bucketry.marketplace.engines.connection import Endpoint
+from bucketry.marketplace.engines.s3_engine import S3Engine, host_of
 
 _Result = TypeVar("_Result")
 _USER_PREFIX = "bucketry-"
 
 
-class CephEngine:
-    """See engine_ports.Engine. One for each process; call close() at its end.
+class CephEngine(S3Engine):
+    """See S3Engine.
 
     `endpoint_url` is where users and the marketplace reach the gateway, or the balancer before several. A bucket's
     website is `WEBSITE_SCHEME://BUCKET.WEBSITE_HOST`; "" where the gateway serves none. `turns`: those of all processes
@@ -62,25 +57,15 @@ class CephEngine:
         website_scheme: str = "http",
         turns: Turns | None = None,
     ) -> None:
-        self.name = name
-        self._url = endpoint_url.rstrip("/")
+        url = endpoint_url.rstrip("/")
+        super().__init__(
+            name, Endpoint(url, url, region, access_key_id, secret_access_key), bucket_prefix, _USER_PREFIX
+        )
+        self._url = url
         self._region = region
-        self._bucket_prefix = names.check_bucket_prefix(bucket_prefix)
         self._website = (website_scheme, website_host)
-        endpoint = Endpoint(self._url, self._url, region, access_key_id, secret_access_key)
-        self._connection = Connection(name, endpoint)
         self._gateway = Gateway(self._connection, admin_path)
         self._policies = Policies(self._gateway, turns or TurnsHere())
-
-    async def warm_up(self) -> None:
-        """Make the clients now, so that the first order need not wait for it. Asks the gateway nothing."""
-        await self._connection.run(lambda: self._connection.s3)
-
-    async def close(self) -> None:
-        await self._connection.close()
-
-    def bucket_name(self, instance_guid: str) -> str:
-        return names.from_id(self._bucket_prefix, instance_guid)
 
     def address(self, bucket: str) -> BucketAddress:
         host, (scheme, website_host) = host_of(self._url), self._website
@@ -105,14 +90,6 @@ class CephEngine:
         if settings != since:
             await self._connection.run(ceph_buckets.configure, self._gateway, self._policies, bucket, settings, since)
 
-    async def delete_bucket(self, bucket: str) -> None:
-        await self._connection.run(buckets.delete, self._connection, bucket)
-
-    async def empty_bucket(self, bucket: str) -> AsyncIterator[Emptied]:
-        steps = buckets.empty(self._connection, bucket)
-        while (progress := await self._connection.run(next, steps, None)) is not None:
-            yield progress
-
     async def usage(self, bucket: str, most: int | None = None) -> Usage:
         return await self._connection.run(ceph_buckets.usage, self._gateway, bucket, most)
 
@@ -128,20 +105,6 @@ class CephEngine:
 
     async def restrict(self, binding_guid: str, buckets: Sequence[str], rights: Rights) -> None:
         await self._of_user(ceph_users.restrict, self.identity_name(binding_guid), buckets, rights)
-
-    async def revoke(self, binding_guid: str) -> None:
-        await self.remove_identity(self.identity_name(binding_guid))
-
-    def identity_name(self, binding_guid: str) -> str:
-        return names.from_id(_USER_PREFIX, binding_guid)
-
-    async def inventory(self) -> Inventory:
-        found = await self._connection.run(inspecting.buckets, self._connection, self._bucket_prefix)
-        users = await self._connection.run(ceph_inspecting.users, self._gateway)
-        return Inventory(
-            frozenset(name for name in found if names.is_made(self._bucket_prefix, name)),
-            frozenset(name for name in users if names.is_made(_USER_PREFIX, name)),
-        )
 
     async def deviations(self, bucket: str, settings: BucketSettings) -> Sequence[str] | None:
         return await self._connection.run(ceph_inspecting.deviations, self._gateway, self._policies, bucket, settings)
@@ -161,6 +124,9 @@ class CephEngine:
 
     async def remove_identity(self, identity: str) -> None:
         await self._of_user(ceph_users.revoke, identity)
+
+    async def _users(self) -> Iterable[str]:
+        return await self._connection.run(ceph_inspecting.users, self._gateway)
 
     async def _of_user(self, work: Callable[..., _Result], identity: str, *arguments: Any) -> _Result:
         """Call work(gateway, policies, uid, …) in a thread."""

@@ -193,7 +193,9 @@ class Connection:
         import botocore.session
 
         endpoint = self.endpoint
-        botocore_session = botocore.session.Session()
+        # A profile that the environment names is for those who have no key of their own; it may not even be there.
+        is_own = bool(endpoint.access_key_id)
+        botocore_session = botocore.session.Session({"profile": (None, None, None, None)} if is_own else None)
         # Nobody reads the times of answers, and parsing one costs as much as all the rest of a document.
         botocore_session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=str)
         with self.doing("looking for its credentials"):

@@ -6,26 +6,25 @@ files beside this one that make it (embedded.py).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bucketry.marketplace.domain.engine_ports import (
     AccessKey,
     BucketAddress,
     BucketSettings,
-    Emptied,
     Fence,
     IdentityFound,
-    Inventory,
     Rights,
     Usage,
     unfenced,
 )
 from bucketry.marketplace.domain.errors import EngineRefused
-from bucketry.marketplace.engines import buckets, identities, inspecting, names
+from bucketry.marketplace.engines import buckets, identities, inspecting
 from bucketry.marketplace.engines import rights as policies
 from bucketry.marketplace.engines.adopting import Adopting
-from bucketry.marketplace.engines.connection import Connection, Endpoint
+from bucketry.marketplace.engines.connection import Endpoint
+from bucketry.marketplace.engines.s3_engine import S3Engine, host_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +48,14 @@ class Site:
     insecure_skip_verify: bool = False
 
 
-class S3IamEngine(Adopting):
-    """See engine_ports.Engine. One for each process; call close() at its end."""
+class S3IamEngine(S3Engine, Adopting):
+    """See S3Engine."""
 
     def __init__(self, name: str, endpoint: Endpoint, site: Site) -> None:
-        self.name = name
+        super().__init__(name, endpoint, site.bucket_prefix, site.user_prefix)
         self._site = site
         self._host = host_of(site.url)
         self._fips_host = host_of(site.fips_url) if site.fips_url else self._host
-        self._connection = Connection(name, endpoint)
-        names.check_bucket_prefix(site.bucket_prefix)
-
-    async def warm_up(self) -> None:
-        """Make the clients now, so that the first order need not wait for it. Asks the engine nothing."""
-        await self._connection.run(lambda: (self._connection.s3, self._connection.iam))
-
-    async def close(self) -> None:
-        await self._connection.close()
-
-    def bucket_name(self, instance_guid: str) -> str:
-        return names.from_id(self._site.bucket_prefix, instance_guid)
 
     def address(self, bucket: str) -> BucketAddress:
         return BucketAddress(
@@ -104,14 +91,6 @@ class S3IamEngine(Adopting):
             site.partition,
         )
 
-    async def delete_bucket(self, bucket: str) -> None:
-        await self._connection.run(buckets.delete, self._connection, bucket)
-
-    async def empty_bucket(self, bucket: str) -> AsyncIterator[Emptied]:
-        steps = buckets.empty(self._connection, bucket)
-        while (progress := await self._connection.run(next, steps, None)) is not None:
-            yield progress
-
     async def usage(self, bucket: str, most: int | None = None) -> Usage:
         return await self._connection.run(buckets.usage, self._connection, bucket, most)
 
@@ -124,29 +103,12 @@ class S3IamEngine(Adopting):
         fence: Fence = unfenced,
     ) -> AccessKey:
         policy = policies.of_binding(buckets, rights, self._site.partition)
-        who = identities.Identity(
-            self.identity_name(binding_guid), self._site.iam_path, self._site.permissions_boundary
-        )
+        who = self._identity(binding_guid)
         return await self._connection.run(identities.grant, self._connection, who, policy, labels, fence)
 
     async def restrict(self, binding_guid: str, buckets: Sequence[str], rights: Rights) -> None:
         policy = policies.of_binding(buckets, rights, self._site.partition)
         await self._connection.run(identities.restrict, self._connection, self._identity(binding_guid), policy)
-
-    async def revoke(self, binding_guid: str) -> None:
-        await self._connection.run(identities.revoke, self._connection, self.identity_name(binding_guid))
-
-    def identity_name(self, binding_guid: str) -> str:
-        return names.from_id(self._site.user_prefix, binding_guid)
-
-    async def inventory(self) -> Inventory:
-        site = self._site
-        found = await self._connection.run(inspecting.buckets, self._connection, site.bucket_prefix)
-        users = await self._connection.run(inspecting.users, self._connection, site.iam_path)
-        return Inventory(
-            frozenset(name for name in found if names.is_made(site.bucket_prefix, name)),
-            frozenset(name for name in users if names.is_made(site.user_prefix, name)),
-        )
 
     async def deviations(self, bucket: str, settings: BucketSettings) -> Sequence[str] | None:
         site = self._site
@@ -171,11 +133,9 @@ class S3IamEngine(Adopting):
     async def remove_identity(self, identity: str) -> None:
         await self._connection.run(identities.revoke, self._connection, identity)
 
+    async def _users(self) -> Iterable[str]:
+        return await self._connection.run(inspecting.users, self._connection, self._site.iam_path)
+
     def _identity(self, binding_guid: str) -> identities.Identity:
         site = self._site
         return identities.Identity(self.identity_name(binding_guid), site.iam_path, site.permissions_boundary)
-
-
-def host_of(url: str) -> str:
-    """host[:port] of a URL."""
-    return url.partition("://")[2].partition("/")[0]

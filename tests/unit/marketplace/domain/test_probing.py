@@ -37,6 +37,8 @@ class MemoryVisitor:
             self.lies.add("open")
         is_open = is_public or "open" in self.lies
         is_known = self._is_known(key) or (key is not None and "never revoked" in self.lies)
+        if not is_known and f"busy to {'the revoked' if key else 'strangers'}" in self.lies:
+            return Reply("SlowDown")
         return Reply(body=self.bodies[address.bucket]) if is_known or (key is None and is_open) else DENIED
 
     async def list(self, address: BucketAddress, key: AccessKey | None) -> Reply:
@@ -65,10 +67,16 @@ async def test_an_engine_that_keeps_all_is_proven_and_left_as_it_was() -> None:
         ("other bytes", "a key is made", "could not be read again (other bytes)"),
         ("not counted", "a key is made", "counts 0 objects"),
         ("open", "a stranger is refused", "open to strangers"),
+        ("busy to strangers", "a stranger is refused", "a stranger is not refused, but answered SlowDown"),
         ("never public", "a public bucket", "nobody can read"),
         ("public lists", "a public bucket", "can be listed"),
         ("never closed", "a public bucket", "stays public"),
-        ("never revoked", "a key that is revoked", "a revoked key still works"),
+        ("never revoked", "a key that is revoked", "a revoked key is not refused"),
+        (
+            "busy to the revoked",
+            "a key that is revoked",
+            "a revoked key is not refused, also after 0.3 seconds (SlowDown)",
+        ),
     ],
 )
 async def test_a_promise_that_is_not_kept_is_named(lie: str, step: str, problem: str) -> None:

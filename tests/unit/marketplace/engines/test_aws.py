@@ -125,6 +125,7 @@ def credentials_of(engine: AwsAccount) -> tuple[str, str]:
 def test_a_key_of_the_settings_goes_before_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "other")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "other")
+    monkeypatch.setenv("AWS_PROFILE", "not-there")
     assert credentials_of(made()) == ("AKIDEXAMPLE", "very-secret-key")
 
 
@@ -178,6 +179,11 @@ def metadata() -> Iterator[str]:
 def test_the_role_of_the_instance_is_asked_for(metadata: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")
     monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata)
+    assert credentials_of(made(login=Login())) == ("of-role", "s")
+
+
+def test_the_role_of_the_container_is_asked_for(metadata: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{metadata}role")
     assert credentials_of(made(login=Login())) == ("of-role", "s")
 
 
