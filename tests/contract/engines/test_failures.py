@@ -6,13 +6,14 @@ import itertools
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import pytest
 
 from bucketry.kernel import ids
 from bucketry.marketplace.domain.engine_ports import BucketSettings, Permissions, Rights, Usage
 from bucketry.marketplace.domain.errors import EngineUnavailable
-from bucketry.marketplace.engines import ceph_asking, connection
+from bucketry.marketplace.engines import ceph_asking, connection, light
 from tests.contract.engines.conftest import ENGINES, EngineUnderTest
 from tests.kit.faulty_proxy import Answer, FaultyProxy, Seen
 
@@ -66,6 +67,7 @@ class Stormy:
 @pytest.fixture(autouse=True)
 def _pauses_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ceph_asking, "_FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(light, "random", SimpleNamespace(random=lambda: 0.001))
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.001)
 
 
