@@ -90,9 +90,11 @@ class MemoryEngine:
         if settings.quota is not None:
             raise EngineRefused("Parameter quota: this engine can't limit a bucket.")
 
-    async def create_bucket(self, bucket: str, settings: BucketSettings) -> None:
+    async def create_bucket(self, bucket: str, settings: BucketSettings) -> bool:
         await self._pass("create_bucket")
+        is_new = bucket not in self.buckets
         self.buckets.setdefault(bucket, MemoryBucket(BucketSettings(object_ownership=settings.object_ownership)))
+        return is_new
 
     async def configure(self, bucket: str, settings: BucketSettings, since: BucketSettings | None) -> None:
         await self._pass("configure")

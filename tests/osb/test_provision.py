@@ -7,7 +7,9 @@ import json
 
 import pytest
 
+from bucketry.marketplace.domain.engine_ports import BucketSettings
 from bucketry.marketplace.domain.errors import EngineRefused
+from tests.kit.memory_engine import MemoryBucket
 from tests.osb.broker import Broker, instance
 
 OWNERSHIP = {"object_ownership": "ObjectWriter"}
@@ -146,6 +148,14 @@ async def test_what_the_engine_refuses_is_4xx_without_a_trace(broker: Broker) ->
     assert "too many rules" in answer.body["description"]
     assert await broker.is_unknown("i1")
     assert broker.world.engine.buckets == {}
+
+
+async def test_a_bucket_that_was_left_behind_is_not_taken_for_a_new_one(broker: Broker) -> None:
+    """It was there before the order, with its content, of records that were lost: public then, and private now."""
+    bucket = broker.world.engine.bucket_name("i1")
+    broker.world.engine.buckets[bucket] = MemoryBucket(BucketSettings(is_public=True, cors={"CORSRules": []}), 1, 1)
+    await broker.provision("i1")
+    assert broker.world.engine.buckets[bucket].settings == BucketSettings()
 
 
 async def test_identical_orders_at_once_make_one(broker: Broker) -> None:

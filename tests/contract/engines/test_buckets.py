@@ -234,3 +234,10 @@ async def test_addresses_of_ceph_are_those_of_its_gateway() -> None:
     assert (address.endpoint, address.endpoint_url) == ("rgw.example:7480", "https://rgw.example:7480")
     assert (address.fips_endpoint, address.website_endpoint) == (address.endpoint, "http://bkt-x.web.example")
     await engine.close()
+
+
+async def test_what_was_there_already_is_told(under_test: EngineUnderTest) -> None:
+    """Such a bucket may be as nobody knows: public, say."""
+    engine, bucket = under_test.engine, under_test.bucket()
+    assert await engine.create_bucket(bucket, BucketSettings())
+    assert not await engine.create_bucket(bucket, BucketSettings())

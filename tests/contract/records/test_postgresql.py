@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 
@@ -155,6 +156,20 @@ async def test_holds_go_by_the_databases_clock(opened: Open, monkeypatch: pytest
     other = opened()
     assert abs(one.clock_ms() - other.clock_ms()) < 1000
     assert other.clock_ms() > 1_700_000_000_000
+
+
+@pytest.mark.parametrize("jump", [20.0, -20.0])
+def test_the_clock_is_asked_again_when_the_machine_was_paused_or_set(
+    monkeypatch: pytest.MonkeyPatch, jump: float
+) -> None:
+    clock = shared_clock.SharedClock(lambda: 1_000_000)
+    clock.set()
+    assert not clock.is_old
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + jump)
+    assert clock.is_old
+    clock.set()
+    assert not clock.is_old
 
 
 async def test_the_clock_is_asked_again_and_a_failure_leaves_the_old_answer(monkeypatch: pytest.MonkeyPatch) -> None:

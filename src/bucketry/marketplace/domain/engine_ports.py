@@ -141,8 +141,9 @@ class Engine(Protocol):
         """Raises EngineRefused for what no bucket of this engine can be. Asks nobody."""
         ...
 
-    async def create_bucket(self, bucket: str, settings: BucketSettings) -> None:
-        """Make the bucket, private, with the object ownership of `settings`; nothing if it is there and ours."""
+    async def create_bucket(self, bucket: str, settings: BucketSettings) -> bool:
+        """Make the bucket, private, with the object ownership of `settings`; nothing if it is there and ours. Whether
+        it surely was made now: one that was there may be as nobody knows."""
         ...
 
     async def configure(self, bucket: str, settings: BucketSettings, since: BucketSettings | None) -> None:

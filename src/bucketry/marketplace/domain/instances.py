@@ -210,8 +210,8 @@ class Instances(InstanceChanging, InstanceDeletion):
             operation.record(instance.last_operation.id)
         try:
             engine, wanted = self._context.engine(instance.engine), self._context.settings_of(instance)
-            since = BucketSettings(object_ownership=wanted.object_ownership) if is_fresh else None
-            await engine.create_bucket(instance.bucket, wanted)
+            is_new = await engine.create_bucket(instance.bucket, wanted)
+            since = BucketSettings(object_ownership=wanted.object_ownership) if is_fresh and is_new else None
             await engine.configure(instance.bucket, wanted, since)
             return await work.save(self._settling.succeeded(instance, OperationType.CREATE), last=True)
         except DomainError as error:

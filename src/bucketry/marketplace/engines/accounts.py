@@ -73,21 +73,21 @@ class SeveralAccounts(AdoptingSeveral):
 
     # ---- buckets
 
-    async def create_bucket(self, bucket: str, settings: BucketSettings) -> None:
+    async def create_bucket(self, bucket: str, settings: BucketSettings) -> bool:
         self._homes.pop(bucket, None)  # another process may have removed it since
         home = await self._home(bucket)
         if home is not None:
             await home.create_bucket(bucket, settings)
-            return
+            return False
         refused: LimitReached | None = None
         for account in await self._by_room():
             try:
-                await account.create_bucket(bucket, settings)
+                is_new = await account.create_bucket(bucket, settings)
             except LimitReached as reason:
                 refused = reason
                 continue
             self._homes[bucket] = account
-            return
+            return is_new
         assert refused is not None, "one account at least was asked"
         raise refused
 

@@ -24,7 +24,7 @@ UNBLOCKED = {
 BLOCKED = dict.fromkeys(UNBLOCKED, True)
 
 
-def create(connection: Connection, bucket: str, settings: BucketSettings) -> None:
+def create(connection: Connection, bucket: str, settings: BucketSettings) -> bool:
     """See Engine.create_bucket. New buckets are private on every engine: no policy, public access blocked."""
     from botocore.exceptions import ClientError
 
@@ -34,11 +34,29 @@ def create(connection: Connection, bucket: str, settings: BucketSettings) -> Non
     if settings.object_ownership:
         request["ObjectOwnership"] = settings.object_ownership
     with connection.doing("making the bucket"):
+        # That region of AWS, and the embedded store, answer the same for a bucket that was there.
+        is_vague = connection.endpoint.region == "us-east-1" or not connection.endpoint.settles_s
+        if is_vague and _is_there(connection, bucket):
+            return False
         try:
             connection.s3.create_bucket(**request)
         except ClientError as error:
             if code_of(error) != "BucketAlreadyOwnedByYou":
                 raise
+            return False
+        return True
+
+
+def _is_there(connection: Connection, bucket: str) -> bool:
+    from botocore.exceptions import ClientError
+
+    try:
+        connection.s3.list_multipart_uploads(Bucket=bucket, MaxUploads=1)
+    except ClientError as error:
+        if code_of(error) in (*GONE, "AccessDenied"):  # what is another's is refused when it is to be made
+            return False
+        raise
+    return True
 
 
 def configure(

@@ -81,9 +81,9 @@ class CephEngine(S3Engine):
     def check(self, settings: BucketSettings) -> None:
         ceph_buckets.check(settings, self.name)
 
-    async def create_bucket(self, bucket: str, settings: BucketSettings) -> None:
+    async def create_bucket(self, bucket: str, settings: BucketSettings) -> bool:
         self.check(settings)
-        await self._connection.run(ceph_buckets.create, self._gateway, self._policies, bucket)
+        return await self._connection.run(ceph_buckets.create, self._gateway, self._policies, bucket)
 
     async def configure(self, bucket: str, settings: BucketSettings, since: BucketSettings | None) -> None:
         self.check(settings)

@@ -40,9 +40,9 @@ class Policies:
                 raise
             return None
 
-    def change(self, bucket: str, change: Callable[[Access], Access], is_repair: bool = False) -> None:
-        """Write the policy anew where the change makes a difference. `is_repair`: also one that nobody can read, which
-        then lets in nobody. Raises ClientError, EngineRefused, Busy, RecordsUnavailable."""
+    def change(self, bucket: str, change: Callable[[Access], Access], is_repair: bool = False) -> bool:
+        """Write the policy anew where the change makes a difference; whether there was one. `is_repair`: also one that
+        nobody can read, which then lets in nobody. Raises ClientError, EngineRefused, Busy, RecordsUnavailable."""
         with self._turns.turn(f"{self._gateway.connection.engine_name}/{bucket}"):
             before = self.text(bucket)
             try:
@@ -56,13 +56,14 @@ class Policies:
                 access = Access()
             text = ceph_policy.render(bucket, self._gateway.owner().arn, change(access))
             if text == before:
-                return
+                return True
             if len(text) > ceph_policy.MOST_CHARACTERS and len(text) > len(before or ""):
                 raise EngineRefused(
                     f"Bucket {bucket} has {len(access.bindings)} bindings and keys, and no more fit in its policy on "
                     f"the engine {self._gateway.connection.engine_name}. Delete some that are no longer used."
                 )
             self._gateway.connection.s3.put_bucket_policy(Bucket=bucket, Policy=text)
+            return before is not None
 
 
 def check(settings: BucketSettings, engine_name: str) -> None:
@@ -74,12 +75,12 @@ def check(settings: BucketSettings, engine_name: str) -> None:
         )
 
 
-def create(gateway: Gateway, policies: Policies, bucket: str) -> None:
+def create(gateway: Gateway, policies: Policies, bucket: str) -> bool:
     """See Engine.create_bucket. Its policy shuts out all others from the first moment."""
     connection = gateway.connection
     with connection.doing("making the bucket"):
         connection.s3.create_bucket(Bucket=bucket)  # again is nothing, where it is ours
-        policies.change(bucket, lambda access: access)
+        return not policies.change(bucket, lambda access: access)  # which it has from the first moment
 
 
 def configure(

@@ -74,8 +74,8 @@ class S3IamEngine(S3Engine, Adopting):
                 f"Parameter quota: the engine {self.name} can't limit a bucket; order it without, or on another plan."
             )
 
-    async def create_bucket(self, bucket: str, settings: BucketSettings) -> None:
-        await self._connection.run(buckets.create, self._connection, bucket, settings)
+    async def create_bucket(self, bucket: str, settings: BucketSettings) -> bool:
+        return await self._connection.run(buckets.create, self._connection, bucket, settings)
 
     async def configure(self, bucket: str, settings: BucketSettings, since: BucketSettings | None) -> None:
         if settings == since:

@@ -1,6 +1,7 @@
 """The clock of the database's machine, so that a hold means the same to every replica, whatever their own clocks say.
 
-It is asked now and then; in between the time that passed here is added, by a clock that nobody sets.
+It is asked now and then; in between the time that passed here is added, by a clock that nobody sets. That one may stand
+still while the machine is paused, so it is asked again where the other clock of the machine has gone otherwise.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable
 
 ASK_AFTER_SECONDS = 60.0
+_JUMP_SECONDS = 1.0
 
 
 class SharedClock:
@@ -18,13 +20,16 @@ class SharedClock:
         self._ask = ask
         self._ahead_ms = 0.0  # of this machine's monotonic clock
         self._asked = -ASK_AFTER_SECONDS
+        self._asked_by_wall = 0.0
 
     def now_ms(self) -> int:
         return int(time.monotonic() * 1000 + self._ahead_ms)
 
     @property
     def is_old(self) -> bool:
-        return time.monotonic() - self._asked >= ASK_AFTER_SECONDS
+        passed = time.monotonic() - self._asked
+        jump = time.time() - self._asked_by_wall - passed
+        return passed >= ASK_AFTER_SECONDS or abs(jump) > _JUMP_SECONDS
 
     def set(self) -> None:
         """Ask; blocks. Errors are those of `ask`."""
@@ -32,4 +37,4 @@ class SharedClock:
         theirs_ms = self._ask()
         ended = time.monotonic()
         self._ahead_ms = theirs_ms - (begun + ended) * 500
-        self._asked = ended
+        self._asked, self._asked_by_wall = ended, time.time()
