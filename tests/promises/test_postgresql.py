@@ -54,7 +54,8 @@ def test_orders_outlive_the_server_and_its_folder_holds_none(on_postgresql: Serv
 
 @pytest.mark.slow
 def test_records_go_from_the_folders_file_to_postgresql(own: Postgres, fresh_server: Callable[..., Server]) -> None:
-    """Who began small keeps orders, credentials and data; refused while it serves, and where other records are."""
+    """Who began small keeps orders, credentials and data; refused while it serves, and where other records are. A
+    start that would begin without the orders is refused."""
     server = fresh_server(workers=1)
     server.run("create-service", "s3", "basic", "mine")
     server.run("create-service-key", "mine", "key")
@@ -69,6 +70,8 @@ def test_records_go_from_the_folders_file_to_postgresql(own: Postgres, fresh_ser
     told = moved.run("database", "copy", check=False)
     assert (told.returncode, "Stop it" in told.stderr) == (5, True)
     server.stop()
+    with pytest.raises(AssertionError, match="`bucketry database copy` takes them there"):
+        moved.start()
     filled = Server(server.data, environment={"BUCKETRY_DATABASE__URL": own.create()})
     assert "brought from nothing" in filled.run("database", "upgrade").stderr
     with psycopg.connect(filled.environment["BUCKETRY_DATABASE__URL"]) as connection:

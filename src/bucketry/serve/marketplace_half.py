@@ -26,7 +26,9 @@ from bucketry.marketplace.manage.app import make_manage_app
 from bucketry.marketplace.manage.routes import API_ROOT
 from bucketry.marketplace.osb.app import ROOT as OSB_ROOT
 from bucketry.marketplace.osb.app import make_osb_app
-from bucketry.marketplace.records.database import NewerRecords
+from bucketry.marketplace.records.connecting import sqlite_url
+from bucketry.marketplace.records.database import Database, NewerRecords
+from bucketry.marketplace.records.overview import overview
 from bucketry.marketplace.records.sql import open_records
 from bucketry.serve.addresses import Addresses
 from bucketry.serve.catalog import read_catalog
@@ -55,6 +57,7 @@ async def open_marketplace(
 ) -> AsyncIterator[Marketplace]:
     """The domain with its records and engines, closed at the end."""
     try:
+        _check_nothing_left_behind(folder, settings)
         records = open_records(records_url(folder, settings))
     except (NewerRecords, RecordsUnavailable) as problem:
         raise ServeError(str(problem)) from None
@@ -77,6 +80,24 @@ async def open_marketplace(
         for engine in engines.values():
             await engine.close()
         await records.close()
+
+
+def _check_nothing_left_behind(folder: DataFolder, settings: Settings) -> None:
+    """Refuse to begin without orders in a new database while the folder's file has some: they would seem lost, and
+    `database copy` would refuse the new one from then on."""
+    file = folder.marketplace_file
+    if not settings.database.url or not file.exists():
+        return
+    target, here = Database(settings.database.url), Database(sqlite_url(file))
+    try:
+        if target.version() is None and overview(here).rows.get("instances"):
+            raise ServeError(
+                f"{file} holds orders, and the database of [database] url none yet. `bucketry database copy` takes "
+                "them there; to begin without them, move the file away."
+            )
+    finally:
+        target.dispose()
+        here.dispose()
 
 
 async def _check_opens(records: SealedRecords, envelope: Envelope) -> None:

@@ -152,7 +152,9 @@ class NotEmpty(Conflict):
     code = "BucketNotEmpty"
 
     def __init__(self, name: str, objects: int, size_bytes: int, uploads: int, bucket: str = "") -> None:
-        held = [f"{objects:,} object{'' if objects == 1 else 's'} ({size_bytes:,} bytes)"]
+        held = [
+            f"{objects:,} object{'' if objects == 1 else 's'} ({size_bytes:,} byte{'' if size_bytes == 1 else 's'})"
+        ]
         if uploads:
             held.append(f"{uploads:,} unfinished upload{'' if uploads == 1 else 's'}")
         remedy = f"Empty it first: bucketry empty-bucket {name}"
