@@ -154,6 +154,9 @@ async def test_a_key_that_never_works_is_told_and_removed(aws: Aws, answer: Answ
     with pytest.raises(EngineUnavailable, match=words) as told:
         await engine.grant(guid, [bucket], Rights(), {})
     assert "Try again" in str(told.value)
+    found = await engine.find_identity(guid, [bucket], Rights())
+    assert found is not None
+    assert found.access_key_ids == ()
     await engine.revoke(guid)
     assert await engine.find_identity(guid, [bucket], Rights()) is None
     await engine.close()

@@ -6,6 +6,7 @@ the limits of an account are told while there is time. Several accounts as one e
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -111,7 +112,14 @@ class AwsAccount(S3IamEngine):
         key = await super().grant(binding_guid, buckets, rights, labels, fence)
         # From here one may not be allowed in for reasons of one's own: addresses, an end that is near.
         is_limited = bool(rights.source_ips) or rights.ends_ms is not None
-        await self._connection.run(_await_key, self._connection, key, buckets[0], is_limited)
+        try:
+            await self._connection.run(_await_key, self._connection, key, buckets[0], is_limited)
+        except (EngineRefused, EngineUnavailable):
+            with contextlib.suppress(
+                EngineRefused, EngineUnavailable
+            ):  # whoever undoes or repeats the order removes it
+                await self.drop_key(binding_guid, key.access_key_id)
+            raise
         await self.is_nearly_full()
         return key
 
