@@ -40,9 +40,7 @@ from bucketry.serve.folder import Admin, DataFolder
 from bucketry.serve.keyring import MARKETPLACE_RECORDS
 from bucketry.serve.listening import Acceptor
 from bucketry.serve.master_keys import MasterKeys
-from bucketry.serve.preparing import MARKETPLACE_ACCOUNT
 from bucketry.serve.settings import Settings
-from bucketry.serve.store_half import open_identity
 from bucketry.serve.supervisor import GRACE_SECONDS
 from bucketry.serve.worker import Life
 
@@ -115,6 +113,9 @@ async def _check_place(records: Records, folder: DataFolder, keys: MasterKeys, s
     embedded = [name for name, engine in settings.engines.items() if isinstance(engine, EmbeddedEngine)]
     if not embedded or not settings.database.url:
         return
+    from bucketry.serve.preparing import MARKETPLACE_ACCOUNT  # the store's libraries are for such servers alone
+    from bucketry.serve.store_half import open_identity
+
     identity = open_identity(folder, keys)
     try:
         place = next(a.account_id for a in identity.accounts() if a.display_name == MARKETPLACE_ACCOUNT)

@@ -1,11 +1,15 @@
 """One run of `bucketry serve`: bind, prepare, then supervise the workers of both halves.
 
+Reading modules is most of a start. The marketplace's worker reads its own on another core while the parent reads the
+store's, which its workers share, and prepares the folder. See docs/decisions/0105-ready-sooner.md.
+
 Processes: N equal store workers share the S3 and website sockets; one marketplace worker has the broker and the JSON
 API; the keeper does what the store does by the clock. See docs/decisions/0001-processes.md.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import ssl
@@ -17,7 +21,7 @@ from pathlib import Path
 import uvloop
 
 from bucketry.kernel import logs
-from bucketry.serve import store_half, worker
+from bucketry.serve import worker
 from bucketry.serve.addresses import Addresses
 from bucketry.serve.errors import ServeError
 from bucketry.serve.folder import DataFolder
@@ -55,6 +59,7 @@ class Listeners:
 def serve(folder: DataFolder, settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; the exit code. ServeError says why it can't begin."""
     logs.configure(settings.server.log_level)
+    gc.disable()  # what is read now stays; the supervisor and each worker look once when all is there
     raise_descriptor_limit()
     os.umask(0o077)  # whatever a library makes in the folder is its owner's alone
     tls_context(
@@ -65,15 +70,24 @@ def serve(folder: DataFolder, settings: Settings) -> int:
     listeners = Listeners.bind(settings)
     addresses = listeners.addresses(settings)
     keys = open_keys(folder, settings, may_create=True)
-    _prepare_apart(folder, keys, settings, addresses)
     bodies = _bodies(folder, keys, settings, addresses, listeners)
     roles = [
         Role("store", bodies["store"], settings.worker_count),
-        Role("marketplace", bodies["marketplace"]),
+        Role("marketplace", bodies["marketplace"], load=_load_marketplace),
         Role("keeper", bodies["keeper"]),
     ]
+
+    def prepare() -> None:
+        from bucketry.serve import store_half  # noqa: F401  # read here, so that the workers share it
+
+        _prepare_apart(folder, keys, settings, addresses)
+
     reloads = bool(settings.server.tls_certificate) or keys.is_renewable
-    return Supervisor(roles, lambda: _say_ready(folder.root, addresses), reloads).run()
+    return Supervisor(roles, prepare, lambda: _say_ready(folder.root, addresses), reloads).run()
+
+
+def _load_marketplace() -> None:
+    from bucketry.serve import marketplace_half  # noqa: F401  # in its worker alone: SQLAlchemy takes 30 MB
 
 
 def _say_ready(root: Path, addresses: Addresses) -> None:
@@ -116,6 +130,8 @@ def _bodies(
         threading.Thread(target=keys.renew, daemon=True).start()
 
     def store(life_pipe: int, ready_pipe: int) -> None:
+        from bucketry.serve import store_half
+
         keys.renew(at_least=False)
         with store_half.open_services(folder, keys, settings, addresses) as services:
             context = tls_context(*tls)
@@ -130,7 +146,7 @@ def _bodies(
             worker.run(work, life_pipe, ready_pipe)
 
     def keeper(life_pipe: int, ready_pipe: int) -> None:
-        from bucketry.serve import keeping  # loaded in this worker alone
+        from bucketry.serve import keeping, store_half  # the first is loaded in this worker alone
 
         keys.renew(at_least=False)
 
@@ -142,7 +158,7 @@ def _bodies(
             worker.run(work, life_pipe, ready_pipe)
 
     def marketplace(life_pipe: int, ready_pipe: int) -> None:
-        from bucketry.serve import marketplace_half  # loaded in this worker alone: SQLAlchemy takes 30 MB
+        from bucketry.serve import marketplace_half
 
         keys.renew(at_least=False)
         context = tls_context(*tls)

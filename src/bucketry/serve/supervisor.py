@@ -31,11 +31,16 @@ Body = Callable[[int, int], None]
 
 @dataclass(slots=True)
 class Role:
-    """A kind of worker and how many of it to keep running."""
+    """A kind of worker and how many of it to keep running.
+
+    `load`: reads what its process alone needs and takes long to read. Such roles are started before the server is
+    prepared, read meanwhile, and call `body` once it is.
+    """
 
     name: str
     body: Body
     count: int = 1
+    load: Callable[[], None] | None = None
 
 
 @dataclass(slots=True)
@@ -48,21 +53,24 @@ class _Worker:
 
 @dataclass(slots=True)
 class Supervisor:
-    """Keeps the workers of `roles` running until SIGTERM or SIGINT."""
+    """Keeps the workers of `roles` running until SIGTERM or SIGINT. `prepare` makes what they expect; it may raise."""
 
     roles: list[Role]
+    prepare: Callable[[], None]
     on_ready: Callable[[], None]
     reloads: bool = False  # SIGHUP is passed on to the workers; else it stops the server as SIGTERM does
     _workers: dict[int, _Worker] = field(default_factory=dict)
     _stopping: bool = False
     _life: tuple[int, int] = (-1, -1)
     _wake: tuple[int, int] = (-1, -1)
+    _gate: tuple[int, int] | None = None  # a byte for each worker that waits for the server to be prepared
     _pauses: dict[str, float] = field(default_factory=dict)
     _due: list[tuple[float, Role]] = field(default_factory=list)  # when to start a worker in a dead one's place
 
     def run(self) -> int:
         """Serve until told to stop; the exit code: 0 after a clean stop, 1 when a first start failed."""
         self._life = os.pipe()
+        self._prepare()
         self._wake = os.pipe()
         os.set_blocking(self._wake[1], False)
         os.set_blocking(self._wake[0], False)
@@ -73,9 +81,10 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         gc.collect()
         gc.freeze()  # or each collection in a worker writes into what it shares with the others, and gets its own copy
+        gc.enable()
         for role in self.roles:
-            for _ in range(role.count):
-                self._start(role)
+            if role.load is None:
+                self._start_all(role)
         if not self._await_ready():
             self._stop_all()
             return 1
@@ -87,11 +96,40 @@ class Supervisor:
         self._stop_all()
         return 0
 
+    def _prepare(self) -> None:
+        """Prepare the server while the first workers load. A signal still ends the parent; they go when it does."""
+        self._gate = os.pipe()
+        gc.freeze()
+        for role in self.roles:
+            if role.load is not None:
+                self._start_all(role)
+        try:
+            self.prepare()
+        except BaseException:
+            self._signal_all(signal.SIGKILL)  # they have begun nothing
+            self._bury_all()
+            raise
+        os.write(self._gate[1], b"p" * len(self._workers))
+        for end in self._gate:
+            os.close(end)
+        self._gate = None
+
+    def _may_begin(self) -> bool:
+        """In a worker: wait until the server is prepared; False when it won't be."""
+        if self._gate is None:
+            return True
+        os.close(self._gate[1])
+        return bool(os.read(self._gate[0], 1))
+
     def _on_stop(self, *_: object) -> None:
         self._stopping = True
 
     def _on_reload(self, *_: object) -> None:
         self._signal_all(signal.SIGHUP)
+
+    def _start_all(self, role: Role) -> None:
+        for _ in range(role.count):
+            self._start(role)
 
     def _start(self, role: Role) -> None:
         ready_read, ready_write = os.pipe()
@@ -114,7 +152,10 @@ class Supervisor:
             )  # until the worker listens to it; it reads its files anew anyway
             for inherited in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
                 signal.signal(inherited, signal.SIG_DFL)
-            role.body(self._life[0], ready_write)
+            if role.load is not None:
+                role.load()
+            if self._may_begin():
+                role.body(self._life[0], ready_write)
             code = 0
         except KeyboardInterrupt:
             code = 0
@@ -195,6 +236,9 @@ class Supervisor:
             if self._workers:
                 self._sleep(min(0.2, max(deadline - time.monotonic(), 0)))
         self._signal_all(signal.SIGKILL)
+        self._bury_all()
+
+    def _bury_all(self) -> None:
         while self._workers:
             number, _ = os.waitpid(-1, 0)
             self._workers.pop(number, None)

@@ -35,6 +35,7 @@ class Life:
         """Tell the parent that this worker serves."""
         gc.collect()
         gc.freeze()  # what is here now stays: collections need not look at it again
+        gc.enable()
         os.write(self._ready_pipe, b"r")
         os.close(self._ready_pipe)
 
