@@ -18,7 +18,7 @@ from bucketry.marketplace.domain.record_ports import Hold
 from bucketry.marketplace.records import database
 from bucketry.marketplace.records.database import Database
 from bucketry.marketplace.records.sql import SqlRecords
-from bucketry.marketplace.records.tables import metadata
+from bucketry.marketplace.records.tables import alembic, metadata
 from tests.contract.records.test_records import binding, instance
 
 
@@ -30,10 +30,49 @@ def test_migrations_end_at_the_known_head() -> None:
 
 def test_migrations_make_the_tables(url: str) -> None:
     made = Database(url)
-    made.migrate()
+    with made.engine.begin() as connection:
+        database.upgrade(connection)
     with made.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     made.dispose()
+
+
+def test_an_empty_database_gets_what_the_migrations_make(url: str) -> None:
+    made = Database(url)
+    with made._writer.begin() as connection:
+        database.upgrade(connection)
+        migrated = described(connection)
+        for tables in (metadata, alembic):
+            tables.drop_all(connection)
+        assert not described(connection), "the database is empty again"
+    made.migrate()
+    with made.engine.connect() as connection:
+        assert described(connection) == migrated
+    assert made.version() == database.HEAD
+    made.dispose()
+
+
+def described(connection: sa.Connection) -> dict[str, set[str]]:
+    """All that the database says of its tables, without order among constraints and indexes."""
+    found = sa.inspect(connection)
+    return {
+        table: {
+            repr(one)
+            for one in (
+                [str(column) for column in found.get_columns(table)],
+                found.get_pk_constraint(table),
+                *found.get_unique_constraints(table),
+                *found.get_foreign_keys(table),
+                *({name: _plain(value) for name, value in index.items()} for index in found.get_indexes(table)),
+            )
+        }
+        for table in found.get_table_names()
+    }
+
+
+def _plain(value: object) -> object:
+    """With the conditions of indexes as text."""
+    return {name: str(one) for name, one in value.items()} if isinstance(value, dict) else value
 
 
 def test_processes_may_migrate_at_once(url: str) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from bucketry.marketplace.domain.record_ports import Duplicate, StillReferenced
-from bucketry.marketplace.records import sqlite_driver
+from bucketry.marketplace.records import sqlite_driver, tables
 
 IS_WRITE = "bucketry_is_write"
 IS_BRIEF = "bucketry_is_brief"
@@ -95,6 +95,7 @@ def sqlite_engine(url: str, connections: int) -> sa.Engine:
 def postgresql_engine(url: str, connections: int, *, is_quick: bool, is_asked: bool = False) -> sa.Engine:
     """`is_quick`: see above. Connections are not asked whether they live before they are used (that costs a way there
     and back each time), but with `is_asked`: what a broken one was asked is asked again of another, see database.py."""
+    tables.speak_postgresql()
     parsed = sa.make_url(_known(url))
     options = {name: value for name, value in _POSTGRESQL_OPTIONS.items() if name not in parsed.query}
     engine = sa.create_engine(

@@ -23,6 +23,7 @@ from bucketry.marketplace.domain.record_ports import RecordsUnavailable
 from bucketry.marketplace.records import connecting, sqlite_driver
 from bucketry.marketplace.records.connecting import IS_BRIEF, IS_WRITE
 from bucketry.marketplace.records.shared_clock import SharedClock
+from bucketry.marketplace.records.tables import alembic, alembic_version, metadata
 from bucketry.marketplace.records.turns import FileTurns, PostgresqlTurns
 
 HEAD = "0004"  # the newest migration; a test compares
@@ -171,7 +172,10 @@ class Database:
             with self._writer.begin() as connection:
                 if self._version_here(connection) != HEAD:
                     self._wait_for_turn(connection)
-                    if self._version_here(connection) != HEAD:  # another did it while this one waited
+                    version = self._version_here(connection)  # another may have done it while this one waited
+                    if version is None:
+                        make(connection)
+                    elif version != HEAD:
                         upgrade(connection)
 
     def alone(self, work: Callable[[sa.Connection], _Result]) -> _Result:
@@ -228,6 +232,13 @@ def _version(connection: sa.Connection) -> str | None:
         return None
     version: str | None = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
     return version
+
+
+def make(connection: sa.Connection) -> None:
+    """The schema of HEAD in an empty database: the tables that all migrations come to, without loading Alembic."""
+    metadata.create_all(connection, checkfirst=False)
+    alembic.create_all(connection, checkfirst=False)
+    connection.execute(alembic_version.insert().values(version_num=HEAD))
 
 
 def upgrade(connection: sa.Connection, version: str = HEAD) -> None:
