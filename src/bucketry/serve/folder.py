@@ -70,9 +70,12 @@ class DataFolder:
         return self.root / "marketplace.sqlite"
 
     def make(self) -> None:
-        """Create the folder where it is missing. An existing one keeps its mode."""
+        """Create the folder where it is missing, safe against a power cut. An existing one keeps its mode."""
         try:
+            missing = [path for path in (self.root, *self.root.parents) if not path.exists()]
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for path in missing:
+                _sync_folder(path.parent)
         except OSError as problem:
             raise ServeError(
                 f"The data folder {self.root} can't be made: {problem.strerror}. Choose another with --data."
@@ -169,8 +172,12 @@ def write_private(path: Path, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    parent = os.open(path.parent, os.O_RDONLY)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(parent)
+        os.fsync(descriptor)
     finally:
-        os.close(parent)
+        os.close(descriptor)

@@ -62,6 +62,24 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_new_folders_and_files_are_there_after_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+    sync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        sync(descriptor)
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+
+    monkeypatch.setattr(os, "fsync", noted)
+    folder = DataFolder(tmp_path / "a" / "data")
+    folder.make()
+    assert synced == [tmp_path / "a", tmp_path]
+    folder.make()
+    folder.write_admin(Admin())
+    assert synced[2].name.startswith(".admin.json.")
+    assert synced[3:] == [folder.root]
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ServeError, match="Choose another with --data"):

@@ -107,7 +107,10 @@ def _translate(error: Exception, request: Request) -> S3Error:
     """What the disk or a mistake of ours is to a visitor. All but the expected is logged, once, with its id."""
     if isinstance(error, disk_errors.BucketMissing):
         return NoSuchBucket()
-    _log.error("request failed", request_id=request.request_id, exc_info=error)
+    if isinstance(error, disk_errors.DiskError):  # said on purpose, with bucket and remedy
+        _log.error("request failed", request_id=request.request_id, reason=str(error))
+    else:
+        _log.error("request failed", request_id=request.request_id, exc_info=error)
     return InternalError()
 
 

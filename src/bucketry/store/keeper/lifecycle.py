@@ -14,7 +14,7 @@ from functools import partial
 
 from bucketry.kernel import logs
 from bucketry.store.disk.bucket import Bucket
-from bucketry.store.disk.errors import BucketMissing, UploadMissing
+from bucketry.store.disk.errors import BucketMissing, DiskError, UploadMissing
 from bucketry.store.disk.expiring import Over, Place
 from bucketry.store.disk.types import Marker, Version
 from bucketry.store.gateway import events, lifecycle, versions
@@ -63,6 +63,8 @@ class Lifecycle:
                     self._done[record.bucket_id] = today
             except BucketMissing:
                 continue
+            except DiskError as error:  # said on purpose, with bucket and remedy
+                _log.error("a lifecycle run failed; it is tried again", bucket=name, reason=str(error))
             except Exception as error:
                 _log.error("a lifecycle run failed; it is tried again", bucket=name, exc_info=error)
         if not stop.is_set():

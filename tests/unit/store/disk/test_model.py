@@ -413,5 +413,5 @@ class DiskMachine(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
 
-DiskMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=40)
+DiskMachine.TestCase.settings = settings(max_examples=30, stateful_step_count=40)
 TestDiskAgainstModel = DiskMachine.TestCase
