@@ -49,11 +49,20 @@ def take_snapshot(folder: DataFolder, target: Path) -> int:
         target.parent.mkdir(parents=True, exist_ok=True)
         with folder.keys_held(is_shared=True), _unfinished(target) as place:
             count = _copy(folder, place, Files())
-            place.rename(target)
-        Files().sync_folder(target.parent)
+            _give_name(place, target)
         return count
     except (OSError, apsw.Error, DiskError) as problem:
         raise ServeError(f"The snapshot {target} could not be made: {problem}. Nothing of it is left.") from None
+
+
+def _give_name(place: Path, target: Path) -> None:
+    """The name lasts, or it goes again."""
+    place.rename(target)
+    try:
+        Files().sync_folder(target.parent)
+    except OSError:
+        target.rename(place)
+        raise
 
 
 @contextlib.contextmanager
