@@ -164,7 +164,11 @@ class Bucket(Listings):
     async def delete(self, key: str, guard: Guard | None = None, marker: Marker | None = None) -> Version | None:
         """Remove the current version: what it was, None if there was none. Or hide the key by `marker`: what was made
         of that."""
-        change = partial(changes.delete, key=key, guard=guard, marker=marker)
+        change: Callable[[Transaction], Any]
+        if guard is None and marker is None:
+            change = changes.PlainDelete(key)
+        else:
+            change = partial(changes.delete, key=key, guard=guard, marker=marker)
         deleted: Version | None = await self._committer.run(change)
         return deleted
 

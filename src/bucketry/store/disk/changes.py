@@ -131,6 +131,25 @@ def delete(transaction: Transaction, key: str, guard: Guard | None, marker: Mark
     return old
 
 
+class PlainDelete:
+    """`delete` without a guard or a marker, as a change that can be made together with others of its kind: one search
+    of the index and one statement for all of a group. That is a quarter of what each by itself takes."""
+
+    __slots__ = ("_key",)
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __call__(self, transaction: Transaction) -> Version | None:
+        return delete(transaction, self._key, None, None)
+
+    @staticmethod
+    def together(transaction: Transaction, asked: Sequence[PlainDelete]) -> list[Version | None]:
+        """What each removed; None: nothing yet, so it has to be run by itself."""
+        gone = versions.remove_plain(transaction, [one._key for one in asked])
+        return [gone.pop(one._key, None) for one in asked]
+
+
 def delete_version(
     transaction: Transaction, key: str, version_id: str, guard: Guard | None, *, bypasses: bool = False
 ) -> Version | None:
@@ -149,10 +168,17 @@ def delete_many(
     transaction: Transaction, doomed: Sequence[Doomed], marker: Marker | None
 ) -> list[Version | Locked | None]:
     """`delete` or `delete_version` of each, in order; Locked, not raised, in the place of what is protected."""
-    return [_delete_one(transaction, one, marker) for one in doomed]
+    plain = [one.key for one in doomed if one.version_id is None] if marker is None else []
+    gone = versions.remove_plain(transaction, plain) if plain else {}
+    return [_delete_one(transaction, one, marker, gone) for one in doomed]
 
 
-def _delete_one(transaction: Transaction, one: Doomed, marker: Marker | None) -> Version | Locked | None:
+def _delete_one(
+    transaction: Transaction, one: Doomed, marker: Marker | None, gone: dict[str, Version]
+) -> Version | Locked | None:
+    """`gone`: what was removed already, to be told once."""
+    if one.version_id is None and one.key in gone:
+        return gone.pop(one.key)
     try:
         if one.version_id is None:
             return delete(transaction, one.key, None, marker)

@@ -23,6 +23,7 @@ from typing import Any
 
 import apsw
 
+from bucketry.store.disk.changes import PlainDelete
 from bucketry.store.disk.checkpoint import PAGES, Checkpoints
 from bucketry.store.disk.errors import BucketMissing, DiskError, DiskFull, from_os
 from bucketry.store.disk.files import Files
@@ -159,7 +160,8 @@ class Committer:
         connection.execute("BEGIN IMMEDIATE")
         try:
             transaction = Transaction(connection, self._index.bucket, self._clock_ms())
-            for change in changes:
+            left = self._run_together(transaction, changes)
+            for change in left:
                 self._run_one(transaction, connection, change)
             transaction.finish()
             for change in changes:
@@ -171,6 +173,30 @@ class Committer:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+
+    def _run_together(self, transaction: Transaction, changes: list[_Change]) -> list[_Change]:
+        """Make the plain deletions of a group at once; what has still to be run. The order is free: nobody was answered
+        yet, so none of the group can rely on another."""
+        plain: list[_Change] = []
+        asked: list[PlainDelete] = []
+        for change in changes:
+            if isinstance(change.run, PlainDelete) and not change.future.cancelled():
+                plain.append(change)
+                asked.append(change.run)
+        if len(plain) < 2:
+            return changes
+        try:
+            removed = PlainDelete.together(transaction, asked)
+        except apsw.Error:
+            raise
+        except Exception as error:  # of one of them: run by itself it will tell
+            raise _HalfMade from error
+        done = set()
+        for change, version in zip(plain, removed, strict=True):
+            if version is not None:
+                change.error, change.is_uncertain, change.result = None, False, version
+                done.add(id(change))
+        return [change for change in changes if id(change) not in done]
 
     def _run_one(self, transaction: Transaction, connection: apsw.Connection, change: _Change) -> None:
         change.error = None

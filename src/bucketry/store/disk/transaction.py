@@ -7,6 +7,7 @@ are counted on `extents` and `inline` rows; the last one to go takes the row wit
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import apsw
@@ -25,6 +26,8 @@ _SET_TOTALS = (
     "byte_seconds = ?, byte_ms_rest = ?, counted_ms = ?, closed = ?"
 )
 _CURRENT = f"SELECT {rows.VERSION_COLUMNS} FROM objects WHERE key = ?"
+_DELETE_INLINE = "DELETE FROM inline WHERE id IN ({among}) AND refs = 1 RETURNING id"
+_MOST_AMONG = 256  # values of one statement
 
 
 class Transaction:
@@ -56,6 +59,15 @@ class Transaction:
     def all(self, sql: str, bindings: tuple[object, ...] = ()) -> list[rows.Row]:
         found: list[Any] = self.cursor.execute(sql, bindings).fetchall()
         return found
+
+    def among(self, sql: str, values: Sequence[object]) -> Iterator[rows.Row]:
+        """All rows of a statement about some values at once, which stand for `{among}` in it. The last of them is
+        repeated up to a power of two, so that few such statements are kept."""
+        for at in range(0, len(values), _MOST_AMONG):
+            some = values[at : at + _MOST_AMONG]
+            count = 1 << (len(some) - 1).bit_length()
+            asked = (*some, *[some[-1]] * (count - len(some)))
+            yield from self.all(sql.format(among=",".join("?" * count)), asked)
 
     def run(self, sql: str, bindings: tuple[object, ...] = ()) -> None:
         self.cursor.execute(sql, bindings)
@@ -132,6 +144,13 @@ class Transaction:
             return
         segment, record, record_size, shared = gone
         self.free(segment, record, record_size, place, sequence, shared)
+
+    def release_inline(self, places: Sequence[int]) -> None:
+        """One reference less to each of these places, all of them in the index itself."""
+        gone = {number for (number,) in self.among(_DELETE_INLINE, [-place for place in places])}
+        for place in places:
+            if -place not in gone:
+                self.release(place, 0)
 
     def release_pieces(self, owner: int, sequence: int) -> None:
         for (place,) in self.all("SELECT place FROM pieces WHERE sequence = ?", (owner,)):
