@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bench import fill, flame, many, objects
@@ -34,7 +35,7 @@ CELLS: tuple[Cell, ...] = (
     Cell("PUT 1 GiB, multipart", objects.multipart_large, ratio=1, floor=disk(8 * MIB, "MB/s"), floor_share=0.8,
          is_long=True),
     Cell("Copy 1 GiB", objects.copy_large, most_ms=50, is_long=True),
-    Cell("DELETE 1 KiB", objects.delete, is_long=True),
+    Cell("DELETE 1 KiB", objects.delete, ratio=1, most_seconds=2),
     Cell("DeleteObjects of 1,000", objects.delete_many, is_long=True),
     Cell(GET_SMALL, get(KIB), ratio=3, floor=static(KIB)),
     Cell("GET 1 KiB, bucket of many keys", get_of_many(COUNTS[KIB]), ratio=3, beside=GET_SMALL),
@@ -57,12 +58,33 @@ CELLS: tuple[Cell, ...] = (
 def measure(run: Run, cell: Cell, servers: Sequence[Measured], rounds: int) -> Result:
     """One row: the servers in turn, round by round."""
     result = Result(cell, {server.name: [] for server in servers})
-    for _ in range(1 if cell.is_long else rounds):
+    if cell.most_seconds is not None:
+        run = replace(run, seconds=min(run.seconds, cell.most_seconds))
+    if cell.beside:
+        _measure_beside(run, result, servers, rounds)
+    for _ in range(0 if cell.beside else 1 if cell.is_long else rounds):
         for server in servers:
             result.outcomes[server.name].append(cell.measure(run, server))
     if cell.floor is not None:
         result.floor = cell.floor(run)
     return result
+
+
+def _measure_beside(run: Run, result: Result, servers: Sequence[Measured], rounds: int) -> None:
+    """A row and the one that it is bound to, right after each other, in twice as many rounds of half the length. Which
+    of the two is first changes, so that what drifts one way favours neither."""
+    run = replace(run, seconds=max(1.0, run.seconds / 2))
+    cell, other = result.cell, next(other for other in CELLS if other.name == result.cell.beside)
+    result.shares = {server.name: [] for server in servers}
+    for server in servers:
+        cell.measure(run, server)  # makes what both of them need, and warms it
+    for number in range(2 * rounds):
+        for server in servers:
+            pair = (cell, other) if number % 2 else (other, cell)
+            outcomes = {one.name: one.measure(run, server) for one in pair}
+            result.outcomes[server.name].append(outcomes[cell.name])
+            if outcomes[other.name].value:
+                result.shares[server.name].append(outcomes[cell.name].value / outcomes[other.name].value)
 
 
 def ready_with_many(run: Run, folder: Path) -> Whole:
@@ -151,7 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not options.only and servers[0].name == Bucketry.name:
             wholes.append(ready_with_many(run, folder / "many"))
         for result in results:
-            result.judge(results)
+            result.judge()
         versions = ", ".join(f"{server.name} {server.version}" for server in servers)
         versions += f", nginx {run.nginx.version()}" if run.nginx is not None else ""
         about = f"{describe(versions)} {run.connections} connections; “many keys” are {run.deep_keys:,}."

@@ -61,11 +61,12 @@ class Cell:
     most_p99_ms: float | None = None
     most_ms: float | None = None
     p99_as_peer: bool = False
-    beside: str = ""  # another cell, of whose figure bucketry's is to be at least `beside_share`
+    beside: str = ""  # another cell, measured in turn with this one, of which it is to reach at least `beside_share`
     beside_share: float = 0.9
     floor: Callable[[Run], float | None] | None = None
     floor_share: float | None = None
     is_long: bool = False  # measured in one round
+    most_seconds: float | None = None  # of a round, where preparing it takes longer than that
 
     def target(self) -> str:
         """In words."""

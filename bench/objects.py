@@ -187,7 +187,8 @@ def copy_large(run_: Run, server: Measured) -> Outcome:
 
 
 def delete(run_: Run, server: Measured) -> Outcome:
-    """Keys that are there, each deleted once: more than the load gets through."""
+    """Keys that are there, each deleted once: more than the load gets through. What is left of them is put anew in the
+    next round."""
     prepare(run_, server)
     sign, count = server.presigner().target, round(_MORE_THAN_DELETED * run_.seconds)
     names = [f"/{BUCKET}/doomed/{number:06}" for number in range(count)]

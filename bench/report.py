@@ -20,11 +20,13 @@ MOST_READY_SECONDS = 2.0
 
 @dataclass
 class Result:
-    """A measured row: outcomes by server's name, one a round, and the floor's figure."""
+    """A measured row: outcomes by server's name, one a round, and the floor's figure. `shares`: of a cell that is bound
+    to another, what it reached of that a round, the two measured one right after the other."""
 
     cell: Cell
     outcomes: dict[str, list[Outcome]]
     floor: float | None = None
+    shares: dict[str, list[float]] = field(default_factory=dict)
     misses: list[str] = field(default_factory=list)
 
     def value(self, server: str) -> float:
@@ -53,7 +55,13 @@ class Result:
             return None
         return peer / own if self.unit == "ms" else own / peer
 
-    def judge(self, others: Sequence[Result]) -> None:
+    def share(self, server: str) -> float | None:
+        """What the row reaches of the one that it is bound to. Of shares a median, not of medians a share: the speed of
+        the machine drifts from round to round."""
+        shares = self.shares.get(server)
+        return statistics.median(shares) if shares else None
+
+    def judge(self) -> None:
         """Note what misses its target."""
         cell, own = self.cell, next(iter(self.outcomes))
         ratio = self.ratio()
@@ -69,11 +77,9 @@ class Result:
                 self.misses.append(f"p99 {self.p99_ms(own):.1f} ms, the peer's {self.p99_ms(peer):.1f}")
         if cell.floor_share is not None and self.floor and self.value(own) < cell.floor_share * self.floor:
             self.misses.append(f"{self.value(own) / self.floor:.2f} of the disk, not {cell.floor_share:g}")
-        if cell.beside:
-            other = next((result for result in others if result.cell.name == cell.beside), None)
-            if other is not None and self.value(own) < cell.beside_share * other.value(own):
-                share = self.value(own) / other.value(own)
-                self.misses.append(f"{share:.2f} of “{cell.beside}”, not {cell.beside_share:g}")
+        share = self.share(own)
+        if share is not None and share < cell.beside_share:
+            self.misses.append(f"{share:.2f} of “{cell.beside}”, not {cell.beside_share:g}")
         if not self.value(own):
             self.misses.append("no answer within the time")
         if self.errors(own):
@@ -90,21 +96,25 @@ class Result:
             for name in self.outcomes
         ]
         ratio, floor = self.ratio(), self.floor
+        shares = [f"{name} {self.share(name):.2f}" for name in self.shares]
         return (
             f"{self.cell.name:44} "
             + "   ".join(figures)
             + (f"   ratio {ratio:.2f}" if ratio else "")
+            + (f"   of “{self.cell.beside}” {', '.join(shares)}" if shares else "")
             + (f"   floor {shown(floor, self.unit)}" if floor else "")
         )
 
     def row(self) -> str:
         names, ratio = list(self.outcomes), self.ratio()
+        share = self.share(names[0])
+        ratios = [f"{figure:.2f}" for figure in (ratio, share) if figure]  # in the order of the targets
         mark = f" {MISS}" if self.misses else ""
         fields = [
             self.cell.name,
             self.cell.target() or "–",
             *(self.figure(name) for name in names),
-            (f"{ratio:.2f}" if ratio else "–") + mark,
+            (", ".join(ratios) or "–") + mark,
             shown(self.floor, self.unit) if self.floor else "–",
             *(f"{self.p99_ms(name):.1f} ms" if self.p99_ms(name) else "–" for name in names),
             *(f"{self.cpu_us(name):,.0f} µs" for name in names),

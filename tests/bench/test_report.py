@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench.cells import Cell, Outcome, Unit
+from bench.cells import Cell, Measure, Outcome, Run, Unit
 from bench.flame import _anonymous
 from bench.load import _read
 from bench.pages import write_between
 from bench.report import MISS, Result, Whole, table
+from bench.servers import Measured
+
+from bench import __main__ as runner
 
 
 def result(own: float, peer: float | None, unit: Unit = "/s", floor: float | None = None, **cell: Any) -> Result:
@@ -18,7 +21,7 @@ def result(own: float, peer: float | None, unit: Unit = "/s", floor: float | Non
     if peer is not None:
         outcomes["peer"] = [Outcome(peer, unit, cell.pop("peer_p99", 1.0))]
     made = Result(Cell(cell.pop("name", "it"), lambda run, server: Outcome(0, "/s"), **cell), outcomes, floor)
-    made.judge([])
+    made.judge()
     return made
 
 
@@ -58,11 +61,35 @@ def test_what_misses_its_target_is_told(made: Result, miss: str | None) -> None:
 
 
 def test_a_cell_may_be_bound_to_another() -> None:
-    other = result(100, None, name="one key")
-    for value, misses in ((91, []), (89, ["0.89 of “one key”, not 0.9"])):
-        many = Result(Cell("many", other.cell.measure, beside="one key"), {"own": [Outcome(value, "/s")]})
-        many.judge([other, many])
+    for share, misses in ((0.91, []), (0.89, ["0.89 of “one key”, not 0.9"])):
+        many = result(80, 10, name="many", beside="one key")
+        many.misses.clear()
+        many.shares = {"own": [share, 0.1, 2.0], "peer": [1.0, 1.0, 1.0]}
+        many.judge()
         assert many.misses == misses
+        assert f"| 8.00, {share}" in many.row()
+        assert f"of “one key” own {share}, peer 1.00" in many.line()
+
+
+def test_cells_that_are_bound_are_measured_in_turn_and_drift_favours_neither(monkeypatch: pytest.MonkeyPatch) -> None:
+    speed, asked = 1000.0, []
+
+    def drifting(name: str, factor: float) -> Measure:
+        def measure(_run: Run, server: Measured) -> Outcome:
+            nonlocal speed
+            speed *= 0.9  # from one measurement to the next
+            asked.append((name, server.name))
+            return Outcome(speed * factor, "/s")
+
+        return measure
+
+    one, many = Cell("one", drifting("one", 1)), Cell("many", drifting("many", 0.95), beside="one")
+    monkeypatch.setattr(runner, "CELLS", (one, many))
+    server = Measured(Path("unused"))
+    made = runner.measure(Run(Path("unused")), many, [server], 3)
+    assert [name for name, _ in asked[1:]] == ["one", "many", "many", "one"] * 3
+    assert made.share("") == pytest.approx(0.95, rel=0.01)
+    assert len(made.outcomes[""]) == 6
 
 
 def test_the_table_has_a_row_each_and_lists_the_misses() -> None:
