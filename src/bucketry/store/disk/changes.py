@@ -6,7 +6,8 @@ Each refuses, if it does, before its first write: disk/commit.py relies on it to
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from bucketry.store.disk import rows, versions
 from bucketry.store.disk.errors import BucketNotEmpty, Locked, Superseded

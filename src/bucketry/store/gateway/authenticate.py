@@ -7,7 +7,7 @@ its token, or whose parent is; one with another's token is InvalidToken, and Exp
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bucketry.store.gateway.http import Request
 from bucketry.store.identity.sessions import KEY_PREFIX
@@ -27,8 +27,7 @@ _KEYS_KEPT = 8192
 _NOBODYS_KEY = sigv4.signing_key("nobody", "20260101", "us-east-1", "s3")
 
 
-@dataclass(frozen=True, slots=True)
-class Signed:
+class Signed(NamedTuple):
     """A claim whose key is known. Nothing of it is true before `verify` has returned."""
 
     claim: Claim

@@ -12,8 +12,9 @@ field, which is signed for its second, or with a customer's key.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from bucketry.store.s3.headers import Headers
 
@@ -28,8 +29,7 @@ _SEEN = 8192
 _NEVER_KEPT = (b"\nauthorization:", b"-customer-")
 
 
-@dataclass(slots=True)
-class Known:
+class Known(msgspec.Struct):
     """Findings about a head, made when they are first asked for."""
 
     target: Target | None = None
@@ -40,9 +40,9 @@ class Known:
     has_acl_headers: bool | None = None  # None: its headers were not checked
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The head of a request, parsed. Shared by equal requests: nobody changes what it holds."""
+class Head(msgspec.Struct, frozen=True):
+    """The head of a request, parsed. Shared by equal requests: nobody changes what it holds. (A Struct, since each new
+    request makes one: a tenth of the cost of a frozen dataclass.)"""
 
     method: str
     raw_path: str
@@ -53,7 +53,7 @@ class Head:
     expects_continue: bool
     keeps_alive: bool
     is_1_0: bool
-    known: Known = field(default_factory=Known)
+    known: Known = msgspec.field(default_factory=Known)
 
 
 class Heads:

@@ -20,8 +20,8 @@ question. Nothing here raises. What can't be decided inside a condition is settl
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from bucketry.store.policy.language import Policy, Statement
 from bucketry.store.policy.principals import ANONYMOUS, Grant, Principal
@@ -43,9 +43,8 @@ __all__ = [
 _KEPT_BY_ROOT = frozenset({"s3:getbucketpolicy", "s3:putbucketpolicy", "s3:deletebucketpolicy"})
 
 
-@dataclass(frozen=True, slots=True)
-class AccessRequest:
-    """What is asked for.
+class AccessRequest(NamedTuple):
+    """What is asked for. A tuple, since each request makes one: a third of the cost of a frozen dataclass.
 
     `action` is an IAM action ("s3:GetObject"), `resource` an ARN ("arn:aws:s3:::bucket/key"), `context` the condition
     keys, lower-cased. `resource_account_id` is the owner of the resource, None where there is no owner but the caller

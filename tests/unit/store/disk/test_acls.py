@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from msgspec import structs
+
 from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.segments import RecordHeader
 from bucketry.store.disk.store import Disk
@@ -26,11 +28,11 @@ async def test_acl_is_the_versions_own_and_outlives_other_tags(bucket: Bucket) -
     second = await put(bucket, "key", b"2", is_versioned=True)
     assert (first.acl, second.acl) == ("first", "")
     changed = await bucket.set_acl("key", "second")
-    assert changed == bucket.get("key") == replace(second, acl="second")
+    assert changed == bucket.get("key") == structs.replace(second, acl="second")
     await bucket.set_tags("key", {"a": "b"})
-    assert await bucket.set_acl("key", "other", version_id=first.version_id) == replace(first, acl="other")
-    assert bucket.get("key") == replace(second, acl="second", tags={"a": "b"})
-    assert bucket.get_version("key", first.version_id) == replace(first, acl="other")
+    assert await bucket.set_acl("key", "other", version_id=first.version_id) == structs.replace(first, acl="other")
+    assert bucket.get("key") == structs.replace(second, acl="second", tags={"a": "b"})
+    assert bucket.get_version("key", first.version_id) == structs.replace(first, acl="other")
     assert await bucket.set_acl("missing", "x") is None
 
 
