@@ -44,7 +44,7 @@ CELLS: tuple[Cell, ...] = (
     Cell("GET 8 MiB", get(8 * MIB), ratio=1, floor=static(8 * MIB)),
     Cell("GET 1 GiB", objects.get_large, ratio=1, floor=objects.static_large, is_long=True),
     Cell("GET 64 KiB ranges of 1 GiB", objects.get_ranges, ratio=1),
-    Cell("HEAD 1 KiB", objects.head, is_long=True),
+    Cell("HEAD 1 KiB", objects.head, ratio=1),
     Cell("LIST 1,000", many.list_flat, ratio=3),
     Cell("LIST 1,000, bucket of many keys", list_deep("first"), ratio=3),
     Cell("LIST 1,000 folders of many keys by delimiter", list_deep("delimiter"), ratio=3),
