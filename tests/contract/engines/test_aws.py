@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -60,6 +62,30 @@ async def aws(moto: tuple[str, AccessKey]) -> AsyncIterator[Aws]:
     yield made
     await made.engine.close()
     made.proxy.stop()
+
+
+# ---- where it is
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"), [("eu-west-1", "aws"), ("us-gov-west-1", "aws-us-gov"), ("cn-north-1", "aws-cn")]
+)
+async def test_rights_are_written_in_the_words_of_the_partition(aws: Aws, region: str, partition: str) -> None:
+    engine = make_aws_engine(
+        name="aws", region=region, logins=[Login("root", "very-secret")], endpoint_url=aws.proxy.url, key_wait_s=5
+    )
+    assert isinstance(engine, AwsAccount)
+    bucket, guid = engine.bucket_name(ids.guid()), ids.guid()
+    await engine.create_bucket(bucket, PRIVATE)
+    await engine.configure(bucket, PUBLIC, since=None)
+    await engine.grant(guid, [bucket], Rights(), {})
+    of_bucket = engine._connection.s3.get_bucket_policy(Bucket=bucket)["Policy"]
+    name = engine.identity_name(guid)
+    of_user = engine._connection.iam.get_user_policy(UserName=name, PolicyName="bucketry")["PolicyDocument"]
+    for policy in (of_bucket, json.dumps(of_user)):
+        assert set(re.findall(r"arn:([a-z-]+):s3:", policy)) == {partition}
+    assert await engine.deviations(bucket, PUBLIC) == []
+    await engine.close()
 
 
 # ---- busy
