@@ -12,7 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from tests.kit.programs import bucketry
 from tests.kit.server import Server, clean_environment
@@ -166,3 +170,15 @@ def visit(url: str, method: str = "GET", body: bytes = b"", **headers: str) -> R
         return Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
     finally:
         connection.close()
+
+
+def ask_identity(key: Mapping[str, Any], service: str, action: str, **parameters: str) -> Reply:
+    """A call of the IAM or STS Query API, signed with a key."""
+    version = {"iam": "2010-05-08", "sts": "2011-06-15"}[service]
+    body = urlencode({"Action": action, "Version": version, **parameters})
+    kind = "application/x-www-form-urlencoded"
+    request = AWSRequest("POST", f"{key['endpoint_url']}/", {"Content-Type": kind}, body.encode())
+    pair = Credentials(key["access_key_id"], key["secret_access_key"])
+    SigV4Auth(pair, service, key["region"]).add_auth(request)
+    headers = {name.replace("-", "_"): value for name, value in request.headers.items()}
+    return visit(f"{key['endpoint_url']}/", "POST", body.encode(), **headers)

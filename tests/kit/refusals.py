@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -25,3 +25,10 @@ def refused(code: str, status: int | None = None) -> Iterator[dict[str, Any]]:
     elif code in _STATUS_ONLY:
         assert response["ResponseMetadata"]["HTTPStatusCode"] == int(code)
     fields.update(response["Error"])
+
+
+def refusal(call: Callable[[], Any]) -> str:
+    """The code of the error that a call must end in."""
+    with pytest.raises(ClientError) as refused:
+        call()
+    return str(refused.value.response["Error"]["Code"])
