@@ -8,7 +8,9 @@ returned: it is what compares length, hashes, checksums and the last signature o
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -31,6 +33,8 @@ from bucketry.store.s3.sigv4 import PayloadMode
 
 MAX_PUT_BYTES = 5 * 1024**3  # "Uploading objects": 5 GiB in a single PUT, and in a part
 THREAD_FROM_BYTES = 64 * 1024  # hashing more than this at once would hold the loop for over 0.1 ms (MD5: 630 MB/s)
+# Hashing keeps a processor busy: more threads than there are would only take turns.
+_HASHING = ThreadPoolExecutor(os.cpu_count() or 1, "hashing")
 
 Write = Callable[[bytes | memoryview], Awaitable[object]]
 
@@ -155,7 +159,7 @@ class ObjectBody:
         if len(piece) <= THREAD_FROM_BYTES:
             self._hash(piece)
         else:
-            self._hashing = asyncio.get_running_loop().run_in_executor(None, self._hash, piece)
+            self._hashing = asyncio.get_running_loop().run_in_executor(_HASHING, self._hash, piece)
 
     async def _end_hashing(self) -> None:
         if self._hashing is not None:
@@ -167,7 +171,7 @@ class ObjectBody:
         if len(data) <= THREAD_FROM_BYTES or self._mode is PayloadMode.STREAMING_UNSIGNED_TRAILER:
             pieces = decoder.feed(data)
         else:
-            pieces = await asyncio.get_running_loop().run_in_executor(None, decoder.feed, data)
+            pieces = await asyncio.get_running_loop().run_in_executor(_HASHING, decoder.feed, data)
         self._received += sum(map(len, pieces))
         return pieces
 
