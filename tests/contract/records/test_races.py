@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ from bucketry.marketplace.domain.bindings import Bound, BoundAlike
 from bucketry.marketplace.domain.errors import BindingNotFound, Busy, DomainError, HasBindings, InstanceNotFound
 from bucketry.marketplace.domain.instances import Created, ExistsAlike, InstanceOrder
 from bucketry.marketplace.domain.marketplace import Marketplace, make_marketplace
+from bucketry.marketplace.domain.record_ports import Held, Hold
 from bucketry.marketplace.records.sql import SqlRecords
+from tests.contract.records.test_records import instance
 from tests.kit.marketplace import ENVELOPE
 from tests.kit.memory_engine import MemoryEngine
 from tests.kit.orders import BINDING, INSTANCE, binding_order
@@ -170,3 +173,22 @@ async def test_everything_at_once_ends_soundly(servers: Servers) -> None:
         allowed = (Created, ExistsAlike, Bound, BoundAlike, InstanceNotFound, BindingNotFound, HasBindings, Busy)
         assert all(one is None or isinstance(one, allowed) for one in found), kinds(found)
         await servers.assert_sound()
+
+
+async def test_a_hold_is_taken_while_others_write(opened: Callable[[], SqlRecords]) -> None:
+    """On SQLite it waits in the thread of the writes then, and keeps nobody else from going on."""
+    first, second = opened(), opened()
+    await first.insert_instance(instance(), Hold("me", 1))
+    is_begun, may_end = threading.Event(), threading.Event()
+
+    def write(_connection: object) -> None:
+        is_begun.set()
+        assert may_end.wait(20)
+
+    writing = asyncio.ensure_future(second._database.write(write))
+    await asyncio.get_running_loop().run_in_executor(None, is_begun.wait, 20)
+    taking = asyncio.ensure_future(first.hold_instance("i1", Hold("other", 99), 50))
+    assert await first.get_instance("i1") is not None
+    may_end.set()
+    await writing
+    assert not isinstance(await taking, Held)

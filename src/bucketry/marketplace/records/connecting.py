@@ -1,7 +1,8 @@
 """Engines of SQLAlchemy for the two databases, and what the errors of each mean.
 
 SQLite runs in WAL mode by a driver of our own (sqlite_driver.py): one sync a commit. Writes begin with BEGIN IMMEDIATE,
-so that none fails half way for a lock.
+so that none fails half way for a lock. The queries of orders do without SQLAlchemy's engine there (sqlite_direct.py),
+and the brief among them, holds, without the sync.
 
 PostgreSQL has two kinds of connections, so that nothing is sent to the server that needn't be. On the careful ones each
 transaction is begun and committed, as durably as the server is set up to. On the quick ones each statement is its own
@@ -22,8 +23,7 @@ from bucketry.marketplace.domain.record_ports import Duplicate, StillReferenced
 from bucketry.marketplace.records import sqlite_driver, tables
 
 IS_WRITE = "bucketry_is_write"
-IS_BRIEF = "bucketry_is_brief"
-_BUSY_TIMEOUT_MS = 30_000
+BUSY_TIMEOUT_MS = 30_000
 _SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 # A server that vanishes without a word is noticed within seconds; a replica that froze in the middle of a transaction
 # gives its locks back. What the URL says itself counts more.
@@ -63,15 +63,13 @@ def describe(url: str) -> str:
     return f"PostgreSQL {host}{port}/{parsed.database}"
 
 
-def sqlite_engine(url: str, connections: int) -> sa.Engine:
+def sqlite_engine(url: str) -> sa.Engine:
     engine = sa.create_engine(
         url,
         module=sqlite_driver,
-        pool_size=connections,
-        max_overflow=0,
         poolclass=sa.QueuePool,
         hide_parameters=True,
-        connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000},
+        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000},
     )
 
     @event.listens_for(engine, "connect")
@@ -81,13 +79,8 @@ def sqlite_engine(url: str, connections: int) -> sa.Engine:
 
     @event.listens_for(engine, "begin")
     def _begun(connection: sa.Connection) -> None:
-        options = connection.get_execution_options()
-        if options.get(IS_WRITE, False):
-            synchronous = "NORMAL" if options.get(IS_BRIEF, False) else "FULL"  # without and with a sync in WAL mode
-            driver = connection.connection.dbapi_connection
-            assert isinstance(driver, sqlite_driver.Connection)
-            driver.apsw.execute(f"PRAGMA synchronous = {synchronous}")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(IS_WRITE, False) else "BEGIN")
+        is_write = connection.get_execution_options().get(IS_WRITE, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
 
     return engine
 

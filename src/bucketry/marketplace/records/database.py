@@ -1,7 +1,9 @@
-"""The connection to the marketplace's database: transactions in threads, and the schema brought up to date.
+"""The connection to the marketplace's database: transactions, in threads, and the schema brought up to date.
 
 On SQLite writes go through one thread, first come, first served: its own waiting polls, and some would wait for seconds
-while others pass them. On PostgreSQL several replicas share the database, and its locks decide between them.
+while others pass them. What waits for no disk is done at once instead: reads, and what is brief while nobody else
+writes; a thread takes longer to wake than they take. On PostgreSQL several replicas share the database, and its locks
+decide between them.
 """
 
 from __future__ import annotations
@@ -10,8 +12,9 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
@@ -21,8 +24,9 @@ from bucketry.kernel.clock import system_clock_ms
 from bucketry.marketplace.domain.errors import Busy
 from bucketry.marketplace.domain.record_ports import RecordsUnavailable
 from bucketry.marketplace.records import connecting, sqlite_driver
-from bucketry.marketplace.records.connecting import IS_BRIEF, IS_WRITE
+from bucketry.marketplace.records.connecting import IS_WRITE
 from bucketry.marketplace.records.shared_clock import SharedClock
+from bucketry.marketplace.records.sqlite_direct import DirectConnection, Occupied
 from bucketry.marketplace.records.tables import alembic, alembic_version, metadata
 from bucketry.marketplace.records.turns import FileTurns, PostgresqlTurns
 
@@ -33,6 +37,7 @@ _MIGRATION_LOCK = 0x6275636B65747279  # "bucketry": held while a database is mig
 _NOW_MS = sa.text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)")
 
 _Result = TypeVar("_Result")
+_Begin = Callable[[], contextlib.AbstractContextManager[Any]]
 _log = logs.get("records")
 
 
@@ -41,7 +46,7 @@ class NewerRecords(Exception):
 
 
 class Database:
-    """Runs functions of a connection in threads, each in a transaction of its own.
+    """Runs functions of a connection, each in a transaction of its own.
 
     Such a function must bear being run again from its beginning: what failed and surely left nothing is repeated.
     """
@@ -53,14 +58,16 @@ class Database:
         self._writer: sa.Engine
         self._brief: sa.Engine
         self._turns: FileTurns | PostgresqlTurns
+        self._direct_reader: DirectConnection | None = None
+        self._direct_writer: DirectConnection | None = None
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="records")
         if self._is_sqlite:
-            self.engine = connecting.sqlite_engine(url, _THREADS + 1)
-            self._reader = self.engine
-            self._writer = self.engine.execution_options(**{IS_WRITE: True})
-            self._brief = self.engine.execution_options(**{IS_WRITE: True, IS_BRIEF: True})
+            self.engine = self._reader = connecting.sqlite_engine(url)  # for the schema, and what is done with all
+            self._writer = self._brief = self.engine.execution_options(**{IS_WRITE: True})
             self._writing = ThreadPoolExecutor(1, thread_name_prefix="records-writer")
             file = connecting.sqlite_file(url)
+            self._direct_reader = DirectConnection(str(file), connecting.BUSY_TIMEOUT_MS)
+            self._direct_writer = DirectConnection(str(file), connecting.BUSY_TIMEOUT_MS)
             self._turns = FileTurns(file.with_name(f"{file.name}-turns"))
         else:
             self.engine = self._writer = connecting.postgresql_engine(url, _THREADS, is_quick=False)
@@ -71,22 +78,29 @@ class Database:
 
     async def read(self, work: Callable[[sa.Connection], _Result]) -> _Result:
         """On PostgreSQL each of several queries sees what is there when it is asked."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, self._reader, work)
+        if self._direct_reader is not None:
+            return self._run(self._direct_reader.reading, work)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, self._reader.begin, work)
 
     async def write(self, work: Callable[[sa.Connection], _Result], is_brief: bool = False) -> _Result:
         """Durable when it returns; with `is_brief`, for one statement that may be repeated, only what a process that
         dies may leave is (a power cut may take it back, though never what was written before). Raises Duplicate,
         StillReferenced where a constraint says no, RecordsUnavailable."""
-        engine = self._brief if is_brief else self._writer
-        return await asyncio.get_running_loop().run_in_executor(self._writing, self._run, engine, work)
+        begin: _Begin = (self._brief if is_brief else self._writer).begin
+        if self._direct_writer is not None:
+            if is_brief:
+                with contextlib.suppress(Occupied):
+                    return self._run(partial(self._direct_writer.writing, True, False), work)
+            begin = partial(self._direct_writer.writing, is_brief, True)
+        return await asyncio.get_running_loop().run_in_executor(self._writing, self._run, begin, work, not is_brief)
 
-    def _run(self, engine: sa.Engine, work: Callable[[sa.Connection], _Result]) -> _Result:
+    def _run(self, begin: _Begin, work: Callable[[sa.Connection], _Result], is_durable: bool = False) -> _Result:
         for attempt in range(1, _ATTEMPTS + 1):
             is_committing = False
             try:
-                with engine.begin() as connection:
+                with begin() as connection:
                     result = work(connection)
-                    is_committing = engine is self._writer
+                    is_committing = is_durable
                 return result
             except IntegrityError as error:
                 raise connecting.meaning(error) from None
@@ -223,6 +237,9 @@ class Database:
         self._writing.shutdown()
         self._threads.shutdown()
         self._turns.close()
+        for direct in (self._direct_reader, self._direct_writer):
+            if direct is not None:
+                direct.close()
         self.engine.dispose()
         self._reader.dispose()
 

@@ -30,7 +30,7 @@ Row = sa.Row[Any]
 
 
 def quota(row: Row) -> Quota:
-    return Quota(row.guid, row.name, row.allows_paid_plans, row.created_ms)
+    return Quota(row.guid, row.name, bool(row.allows_paid_plans), row.created_ms)
 
 
 def org(row: Row) -> Org:

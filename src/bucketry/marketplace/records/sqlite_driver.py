@@ -20,7 +20,7 @@ sqlite_version_info = tuple(map(int, sqlite_version.split(".")))
 
 Binary = bytes  # the constructor of PEP 249
 
-_STATEMENTS = 200  # kept compiled by a connection
+STATEMENTS = 200  # kept compiled by a connection
 
 
 class Error(Exception):
@@ -77,7 +77,7 @@ _DISK = (
 )
 
 
-def _told(error: apsw.Error) -> Error:
+def told(error: apsw.Error) -> Error:
     if isinstance(error, _DISK):
         return Unwritable(str(error), is_full=isinstance(error, apsw.FullError))
     return (IntegrityError if isinstance(error, apsw.ConstraintError) else OperationalError)(str(error))
@@ -118,7 +118,7 @@ class Cursor:
         try:
             self._rows, self._at = work().fetchall(), 0
         except apsw.Error as error:
-            raise _told(error) from error
+            raise told(error) from error
         if not self.description:
             self.description = None
         self.rowcount = self._connection.changes()
@@ -154,9 +154,9 @@ class Connection:
 
     def __init__(self, file: str, timeout_seconds: float) -> None:
         try:
-            self.apsw = apsw.Connection(file, statementcachesize=_STATEMENTS)
+            self.apsw = apsw.Connection(file, statementcachesize=STATEMENTS)
         except apsw.Error as error:
-            raise _told(error) from error
+            raise told(error) from error
         self.apsw.set_busy_timeout(round(timeout_seconds * 1000))
 
     def cursor(self) -> Cursor:
@@ -176,7 +176,7 @@ class Connection:
             try:
                 self.apsw.execute(how)
             except apsw.Error as error:
-                raise _told(error) from error
+                raise told(error) from error
 
     def close(self) -> None:
         self.apsw.close()
