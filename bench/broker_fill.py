@@ -3,7 +3,6 @@ buckets, users with their policies and keys in the store, and the marketplace's 
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from pathlib import Path
@@ -56,9 +55,9 @@ def fill(data: Path, count: int, url: str = "", engine: str = "embedded") -> Non
         pairs = _make_identities(folder, master_keys.envelope(STORE_IDENTITY), ordered, made)
     database = Database(url or sqlite_url(folder.marketplace_file))
     try:
-        asyncio.run(_record(database, master_keys.envelope(MARKETPLACE_RECORDS), made, ordered, pairs))
+        _record(database, master_keys.envelope(MARKETPLACE_RECORDS), made, ordered, pairs)
     finally:
-        asyncio.run(database.close())
+        database.dispose()
     print(f"{count:,} bindings of {len(made):,} instances recorded in {time.perf_counter() - begun:.0f} s", flush=True)
 
 
@@ -130,7 +129,7 @@ def _make_users(
     return pairs
 
 
-async def _record(
+def _record(
     database: Database, envelope: Envelope, made: list[Instance], ordered: list[Binding], pairs: list[tuple[str, str]]
 ) -> None:
     def work(connection: Any) -> None:
@@ -143,4 +142,4 @@ async def _record(
         connection.execute(bindings.insert(), sealed)
         connection.exec_driver_sql("ANALYZE")  # as the databases do by themselves after a while
 
-    await database.write(work)
+    database.alone(work)
