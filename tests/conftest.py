@@ -69,4 +69,4 @@ def fresh_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     for server in made:
         server.kill()
         if (server.data / "identity.sqlite").exists():
-            server.fsck()
+            server.fsck_after_kill()

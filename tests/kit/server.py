@@ -175,6 +175,15 @@ class Server:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stderr
 
+    def fsck_after_kill(self) -> None:
+        """`bucketry fsck --deep` where a server was killed: it may leave bytes to its next garbage run, and nothing
+        worse."""
+        done = self.run("fsck", "--deep", check=False)
+        if done.returncode != 0:
+            findings = done.stdout.splitlines()
+            assert findings, done.stdout + done.stderr
+            assert all(line.endswith("the garbage run removes it") for line in findings), done.stdout + done.stderr
+
 
 def boto_client(service: str, credentials: Mapping[str, str], admin: Mapping[str, str], **config: Any) -> Any:
     from botocore.config import Config
