@@ -15,6 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import apsw
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -74,8 +75,11 @@ def sqlite_engine(url: str) -> sa.Engine:
 
     @event.listens_for(engine, "connect")
     def _connected(connection: sqlite_driver.Connection, _record: object) -> None:
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-            connection.apsw.execute(f"PRAGMA {pragma}")
+        try:
+            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+                connection.apsw.execute(f"PRAGMA {pragma}")
+        except apsw.Error as error:
+            raise sqlite_driver.told(error) from error
 
     @event.listens_for(engine, "begin")
     def _begun(connection: sa.Connection) -> None:

@@ -223,11 +223,20 @@ class Database:
             yield
         except SQLAlchemyError as error:
             if self._is_sqlite:
-                raise
+                raise (self._unusable(error) or error) from None
             raise RecordsUnavailable(
                 f"{self.name} can't be used: {connecting.reason(error)}. Check [database] url, and that the server "
                 "runs and lets this user in."
             ) from None
+
+    def _unusable(self, error: SQLAlchemyError) -> RecordsUnavailable | None:
+        """What to say of SQLite's file where it or its disk can't be read, before anything is served."""
+        if not isinstance(error, DBAPIError) or not isinstance(error.orig, sqlite_driver.Unwritable):
+            return None
+        return RecordsUnavailable(
+            f"{self.name} can't be used: {connecting.reason(error)}. See that the disk has room and is sound; a "
+            "damaged file is restored from a snapshot or a backup."
+        )
 
     async def close(self) -> None:
         await asyncio.get_running_loop().run_in_executor(None, self.dispose)
