@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import itertools
 import random
 from collections.abc import Awaitable, Callable
@@ -16,6 +15,7 @@ from bucketry.kernel.envelope import Envelope
 from bucketry.store.identity.errors import IdentityUnwritable
 from bucketry.store.identity.holders import GROUP, USER
 from bucketry.store.identity.store import Identity
+from tests.faults.calls import note_changes
 from tests.faults.machine import Image, write_out
 from tests.faults.seam import FAULTS, Fault, Seam
 
@@ -178,23 +178,9 @@ def test_any_call_that_fails_leaves_the_change_undone(quick_folder: Path, fault:
 
 
 def test_every_change_of_identities_is_among_these(quick_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: set[str] = set()
-
-    def noting(name: str, change: Callable[..., object]) -> Callable[..., object]:
-        def run(*given: object, **named: object) -> object:
-            asked.add(name)
-            return change(*given, **named)
-
-        return run
-
     identity = open_identity(quick_folder)
-    kinds = {"": type(identity), **{f"{part}.": type(getattr(identity, part)) for part in PARTS}}
+    kinds = [("", type(identity)), *((f"{part}.", type(getattr(identity, part))) for part in PARTS)]
     identity.close()
-    changes = set()
-    for prefix, kind in kinds.items():
-        for name, value in vars(kind).items():
-            if inspect.iscoroutinefunction(value) and not name.startswith("_") and name not in NO_CHANGE:
-                changes.add(prefix + name)
-                monkeypatch.setattr(kind, name, noting(prefix + name, value))
+    changes, asked = note_changes(monkeypatch, kinds, NO_CHANGE)
     asyncio.run(live(quick_folder / "data", random.Random(0)))
     assert asked == changes

@@ -20,6 +20,7 @@ from bucketry.store.disk import checkpoint
 from bucketry.store.disk.bucket import Bucket
 from bucketry.store.disk.files import Files
 from bucketry.store.disk.store import Disk
+from tests.faults.calls import note_changes
 from tests.faults.conftest import Filled
 from tests.faults.machine import Image, write_out
 from tests.faults.operations import (
@@ -170,20 +171,6 @@ def test_every_call_to_the_disk_can_fail_here() -> None:
 def test_every_change_of_a_bucket_and_of_the_disk_is_in_the_story(
     filled: Filled, quick_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: set[str] = set()
-
-    def noting(name: str, change: Callable[..., object]) -> Callable[..., object]:
-        def run(*given: object, **named: object) -> object:
-            asked.add(name)
-            return change(*given, **named)
-
-        return run
-
-    changes = set()
-    for kind in (Bucket, Disk):
-        for name, value in vars(kind).items():
-            if inspect.iscoroutinefunction(value) and not name.startswith("_") and name not in READS:
-                changes.add(name)
-                monkeypatch.setattr(kind, name, noting(name, value))
+    changes, asked = note_changes(monkeypatch, [("", Bucket), ("", Disk)], READS)
     asyncio.run(tell(filled.clean, quick_folder / "data", STORY, random.Random(0)))
     assert asked == changes

@@ -15,7 +15,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import apsw
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -72,14 +71,6 @@ def sqlite_engine(url: str) -> sa.Engine:
         hide_parameters=True,
         connect_args={"timeout": BUSY_TIMEOUT_MS / 1000},
     )
-
-    @event.listens_for(engine, "connect")
-    def _connected(connection: sqlite_driver.Connection, _record: object) -> None:
-        try:
-            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-                connection.apsw.execute(f"PRAGMA {pragma}")
-        except apsw.Error as error:
-            raise sqlite_driver.told(error) from error
 
     @event.listens_for(engine, "begin")
     def _begun(connection: sa.Connection) -> None:

@@ -35,6 +35,8 @@ _THREADS = 8
 _ATTEMPTS = 3
 _MIGRATION_LOCK = 0x6275636B65747279  # "bucketry": held while a database is migrated
 _NOW_MS = sa.text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)")
+_MEND_SQLITE = "See that the disk has room and is sound; a damaged file is restored from a snapshot or a backup."
+_MEND_POSTGRESQL = "Check [database] url, and that the server runs and lets this user in."
 
 _Result = TypeVar("_Result")
 _Begin = Callable[[], contextlib.AbstractContextManager[Any]]
@@ -117,8 +119,8 @@ class Database:
 
     def _disk_trouble(self, error: SQLAlchemyError) -> RecordsUnavailable | None:
         """What to say where SQLite's disk is in trouble, not the statement."""
-        said = error.orig if isinstance(error, DBAPIError) else None
-        if not isinstance(said, sqlite_driver.Unwritable):
+        said = _unwritable(error)
+        if said is None:
             return None
         if not said.is_full:
             return self._unavailable(error)
@@ -218,25 +220,16 @@ class Database:
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
-        """What PostgreSQL says of why it can't be used, in one sentence."""
+        """What the database says of why it can't be used, and what to do, in words."""
         try:
             yield
         except SQLAlchemyError as error:
-            if self._is_sqlite:
-                raise (self._unusable(error) or error) from None
+            if self._is_sqlite and _unwritable(error) is None:
+                raise
             raise RecordsUnavailable(
-                f"{self.name} can't be used: {connecting.reason(error)}. Check [database] url, and that the server "
-                "runs and lets this user in."
+                f"{self.name} can't be used: {connecting.reason(error)}. "
+                f"{_MEND_SQLITE if self._is_sqlite else _MEND_POSTGRESQL}"
             ) from None
-
-    def _unusable(self, error: SQLAlchemyError) -> RecordsUnavailable | None:
-        """What to say of SQLite's file where it or its disk can't be read, before anything is served."""
-        if not isinstance(error, DBAPIError) or not isinstance(error.orig, sqlite_driver.Unwritable):
-            return None
-        return RecordsUnavailable(
-            f"{self.name} can't be used: {connecting.reason(error)}. See that the disk has room and is sound; a "
-            "damaged file is restored from a snapshot or a backup."
-        )
 
     async def close(self) -> None:
         await asyncio.get_running_loop().run_in_executor(None, self.dispose)
@@ -276,6 +269,12 @@ def upgrade(connection: sa.Connection, version: str = HEAD) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, version)
+
+
+def _unwritable(error: SQLAlchemyError) -> sqlite_driver.Unwritable | None:
+    """What SQLite said, where its disk is in trouble and not the statement."""
+    said = error.orig if isinstance(error, DBAPIError) else None
+    return said if isinstance(said, sqlite_driver.Unwritable) else None
 
 
 def _is_trouble(error: SQLAlchemyError) -> bool:

@@ -155,13 +155,9 @@ class DirectConnection:
     def _connection(self) -> apsw.Connection:
         if self._opened is None:
             try:
-                opened = apsw.Connection(self._file, statementcachesize=sqlite_driver.STATEMENTS)
-                opened.set_busy_timeout(self._timeout_ms)
-                for pragma in ("journal_mode = WAL", "foreign_keys = ON"):
-                    opened.execute(f"PRAGMA {pragma}")
+                self._opened = sqlite_driver.opened(self._file, self._timeout_ms)
             except apsw.Error as error:
                 raise _told("", error) from error
-            self._opened = opened
         return self._opened
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ sqlite_version_info = tuple(map(int, sqlite_version.split(".")))
 
 Binary = bytes  # the constructor of PEP 249
 
-STATEMENTS = 200  # kept compiled by a connection
+_STATEMENTS = 200  # kept compiled by a connection
 
 
 class Error(Exception):
@@ -81,6 +81,15 @@ def told(error: apsw.Error) -> Error:
     if isinstance(error, _DISK):
         return Unwritable(str(error), is_full=isinstance(error, apsw.FullError))
     return (IntegrityError if isinstance(error, apsw.ConstraintError) else OperationalError)(str(error))
+
+
+def opened(file: str, timeout_ms: int) -> apsw.Connection:
+    """A connection as all of the records' are: one sync a commit, foreign keys enforced. Raises apsw.Error."""
+    connection = apsw.Connection(file, statementcachesize=_STATEMENTS)
+    connection.set_busy_timeout(timeout_ms)
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
 
 
 class Cursor:
@@ -154,10 +163,9 @@ class Connection:
 
     def __init__(self, file: str, timeout_seconds: float) -> None:
         try:
-            self.apsw = apsw.Connection(file, statementcachesize=STATEMENTS)
+            self.apsw = opened(file, round(timeout_seconds * 1000))
         except apsw.Error as error:
             raise told(error) from error
-        self.apsw.set_busy_timeout(round(timeout_seconds * 1000))
 
     def cursor(self) -> Cursor:
         return Cursor(self.apsw)
